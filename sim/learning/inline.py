@@ -5,14 +5,11 @@ by one, so memory use does not grow with the number of clients.
 """
 
 import hashlib
-import platform
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Self
 
-import torch
-
-from cutlayer.sim.learning.accelerator import CPU, description, device_of, prepare
+from cutlayer.sim.learning.accelerator import device_of, prepare
 from cutlayer.sim.learning.aggregation import Aggregation, Shared
 from cutlayer.sim.learning.chain import Chain, Group, Progress
 from cutlayer.sim.learning.chain_execution import ChainRun
@@ -21,7 +18,7 @@ from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.fold import Fold
 from cutlayer.sim.learning.interleaved import Interleaved
 from cutlayer.sim.learning.interleaved_execution import GroupRun
-from cutlayer.sim.learning.kernels import fingerprint
+from cutlayer.sim.learning.numerics import numerics
 from cutlayer.sim.learning.pending import ChainReport, Done, Evaluation, Reports
 from cutlayer.sim.learning.replica import State
 from cutlayer.sim.learning.state_key import MODEL, MOMENTS, StateKey, shared
@@ -297,20 +294,3 @@ def weights_digest(states: Mapping[StateKey, Any], versions: Mapping[StateKey, i
         fingerprint.update(name.encode())
         fingerprint.update(weights[name].cpu().contiguous().numpy().tobytes())
     return fingerprint.hexdigest()
-
-
-def numerics(device: torch.device = CPU) -> dict[str, Any]:
-    """Return what determines the bits of a training in addition to its digest.
-
-    `kernels` is a measured fingerprint; the other entries describe the environment.
-    """
-    return {
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "dtype": str(torch.get_default_dtype()),
-        "cpu": torch.backends.cpu.get_cpu_capability(),
-        "machine": platform.machine(),
-        "kernels": fingerprint(device),
-        **description(device),
-        "executor": "inline",
-    }

@@ -6,7 +6,7 @@ from cutlayer.errors import UserError
 from cutlayer.sim.learning.accelerator import device_of
 from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.graph.runtime import GraphRuntime
-from cutlayer.sim.learning.inline import numerics
+from cutlayer.sim.learning.numerics import numerics
 from cutlayer.sim.process.dask_backend import DaskBackend
 
 

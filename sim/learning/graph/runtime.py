@@ -13,7 +13,7 @@ from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.graph.executor import GraphExecutor, test_batches
 from cutlayer.sim.learning.graph.nodes import Graph, Value
 from cutlayer.sim.learning.graph.set_up import DataSetUp, data_set_up, set_up
-from cutlayer.sim.learning.inline import numerics
+from cutlayer.sim.learning.numerics import numerics
 from cutlayer.sim.learning.values import encode
 from cutlayer.sim.learning.workspace import Workspace
 from cutlayer.sim.process.tasks import Backend

@@ -19,13 +19,9 @@ class LaneReplica(Replica):
         super().__init__(part.module, None)
         self._part, self._lane = part, lane
 
-    def state(self, prefix: str = "") -> State:
-        """Return a copy of the lane's weights whose names begin with `prefix`."""
-        return self._part.state(self._lane, prefix)
-
     def weights(self, prefix: str = "") -> State:
-        """Return a copy, too: the weights of all lanes are one tensor."""
-        return self.state(prefix)
+        """Return the lane's weights themselves whose names begin with `prefix`."""
+        return self._part.weights(self._lane, prefix)
 
     def optimizer_state(self) -> Mapping[str, Any] | None:
         """Return the state dict of the lane's optimizer; None for a part without parameters."""

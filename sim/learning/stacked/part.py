@@ -59,13 +59,11 @@ class StackedPart:
         }
         return Turn(self, lanes, leaves)
 
-    def state(self, lane: int, prefix: str = "") -> State:
-        """Return a copy of a lane's weights whose names begin with `prefix`."""
+    def weights(self, lane: int, prefix: str = "") -> State:
+        """Return views of a lane's weights whose names begin with `prefix`."""
         values = self.parameters | self.buffers
         return {
-            name: values[own][lane].clone()
-            for name, own in self.names.items()
-            if name.startswith(prefix)
+            name: values[own][lane] for name, own in self.names.items() if name.startswith(prefix)
         }
 
 

@@ -8,10 +8,11 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_flatten, tree_map_only
 
+from cutlayer.models.model import Model
 from cutlayer.sim.learning import workspace
 
 OTHER = torch.device("lazy", 0)  # a name that torch knows, without a backend in this build
@@ -81,13 +82,13 @@ def dispatched(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
 class watched(TorchDispatchMode):  # noqa: N801 - a context
     """Let tensors be on `OTHER`, and refuse operations on the wrong device.
 
-    Modules are still built on the CPU, which includes a forward pass.
+    Models are still built on the CPU, which includes a forward pass.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._building = patch.object(workspace, "make_part", self._make_part)
-        self._makes = workspace.make_part
+        self._building = patch.object(workspace, "_model", self._model)
+        self._makes = workspace._model
         self._paused = False
 
     def __enter__(self) -> "watched":
@@ -98,10 +99,10 @@ class watched(TorchDispatchMode):  # noqa: N801 - a context
         super().__exit__(*error)
         self._building.stop()
 
-    def _make_part(self, *arguments: Any) -> nn.Module:
+    def _model(self, *arguments: Any, **settings: Any) -> Model:
         self._paused = True
         try:
-            return self._makes(*arguments)
+            return self._makes(*arguments, **settings)
         finally:
             self._paused = False
 

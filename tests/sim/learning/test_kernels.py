@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from cutlayer.sim.learning.inline import numerics
 from cutlayer.sim.learning.kernels import fingerprint
+from cutlayer.sim.learning.numerics import numerics
 
 ROOT = Path(__file__).parents[3]
 TRAINED = """\

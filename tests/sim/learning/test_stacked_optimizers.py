@@ -73,7 +73,7 @@ def test_each_lane_has_the_weights_and_state_of_its_own_optimizer(recipe: Optimi
     part, models, optimizers = stacked_and_plain(recipe, TURNS, [None] * 3)
     assert part.optimizer is not None
     for lane, (one, optimizer) in enumerate(zip(models, optimizers, strict=True)):
-        torch.testing.assert_close(part.state(lane), one.state_dict(), **CLOSE)
+        torch.testing.assert_close(part.weights(lane), one.state_dict(), **CLOSE)
         stacked, own = part.optimizer.state_dict(lane), optimizer.state_dict()
         torch.testing.assert_close(stacked["state"], own["state"], **CLOSE)
         assert stacked["param_groups"] == own["param_groups"]
@@ -87,7 +87,7 @@ def test_kept_states_continue_in_each_lane(recipe: Optimizer) -> None:
     part, models, optimizers = stacked_and_plain(recipe, TURNS, saved)
     assert part.optimizer is not None
     for lane, (one, optimizer) in enumerate(zip(models, optimizers, strict=True)):
-        torch.testing.assert_close(part.state(lane), one.state_dict(), **CLOSE)
+        torch.testing.assert_close(part.weights(lane), one.state_dict(), **CLOSE)
         stacked, own = part.optimizer.state_dict(lane), optimizer.state_dict()
         torch.testing.assert_close(stacked["state"], own["state"], **CLOSE)
         assert stacked["param_groups"] == own["param_groups"]

@@ -85,7 +85,7 @@ def test_each_lane_computes_what_its_module_does(
             torch.testing.assert_close(outputs[row], expected, **CLOSE)
             own = {name: p.grad for name, p in module.named_parameters()}
             torch.testing.assert_close({n: g[row] for n, g in found.items()}, own, **CLOSE)
-            torch.testing.assert_close(part.state(lane), dict(module.state_dict()), **CLOSE)
+            torch.testing.assert_close(part.weights(lane), dict(module.state_dict()), **CLOSE)
 
 
 @pytest.mark.parametrize("track", [True, False])

@@ -12,7 +12,7 @@ from training_cases import CASES, learned, reference, trained
 from cutlayer.errors import UserError
 from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.executors import open_runtime
-from cutlayer.sim.learning.inline import numerics
+from cutlayer.sim.learning.numerics import numerics
 from cutlayer.sim.process.dask_backend import DaskBackend
 from cutlayer.sim.process.tasks import Done, Handle, Task, Ticket
 
