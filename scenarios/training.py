@@ -132,7 +132,25 @@ class Training(Section):
 
 
 class Stop(Section):
-    """Ends a run before its last round: at a virtual time, or at an accuracy."""
+    """Ends a run before its last round: at a virtual time, at an accuracy, or without progress.
+
+    With `patience`, a method ends after this number of evaluations in a row whose accuracy is not more
+    than `min_delta` above the best one before them.
+    """
 
     virtual_time: Duration | None = None
     target_accuracy: Share | None = None
+    patience: Count | None = None
+    min_delta: NotNegative = 0.0
+
+    @field_validator("min_delta")
+    @classmethod
+    def _needs_patience(cls, min_delta: float, info: ValidationInfo) -> float:
+        if min_delta and info.data.get("patience", 1) is None:
+            raise rule("has no effect without patience: give one, or leave it out")
+        return min_delta
+
+    @property
+    def by_accuracy(self) -> bool:
+        """Whether the accuracy of a round decides whether there is a next one."""
+        return self.target_accuracy is not None or self.patience is not None

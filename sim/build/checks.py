@@ -132,9 +132,10 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
     if not plan.info.is_image and (scenario.data.augment.crop or scenario.data.augment.flip):
         rule = f"crops and flips images, and {plan.info.name} has inputs of shape"
         yield loaded.problem(("data", "augment"), f"{rule} {plan.info.input_shape}")
-    if not trains and scenario.stop.target_accuracy is not None:
-        rule = "needs an accuracy, and the executor none trains nothing: use inline"
-        yield loaded.problem(("stop", "target_accuracy"), rule)
+    for field in ("target_accuracy", "patience"):
+        if not trains and getattr(scenario.stop, field) is not None:
+            rule = "needs an accuracy, and the executor none trains nothing: use inline"
+            yield loaded.problem(("stop", field), rule)
     try:
         assert plan.client_cuts
         assert plan.controller is None or plan.controller

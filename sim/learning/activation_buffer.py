@@ -119,5 +119,7 @@ def step_on_buffer(
                 gaussians[label] = gaussian(seen, weights[mask])
         activations, labels = balance(activations, labels, gaussians, balanced)
     server.set_lr(lr)
-    train_on(functional.cross_entropy(server.module(activations), labels), server)
+    loss = functional.cross_entropy(server.module(activations), labels)
+    run.record_loss(loss, len(labels))
+    train_on(loss, server)
     return ()

@@ -1,6 +1,6 @@
 """Execution of a chain: its replicas, the states that it may read, and those that it writes."""
 
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,8 @@ from cutlayer.sim.learning.pending import ChainReport
 from cutlayer.sim.learning.replica import Replica, State, make_optimizer
 from cutlayer.sim.learning.state_key import OPTIMIZER, StateKey
 from cutlayer.sim.learning.workspace import Streams, Workspace
+
+LOSSES: Final = "losses"  # the key in `ChainRun.kept`: a loss and a number of samples for each step
 
 
 class ChainRun:
@@ -52,9 +54,19 @@ class ChainRun:
         self.streams.begin(getattr(operation, "__qualname__", type(operation).__qualname__), draws)
         return operation(self, *arguments)
 
+    def record_loss(self, loss: Tensor, samples: int) -> None:
+        """Record the mean training loss of a step on `samples` samples, for `report`."""
+        self.kept.setdefault(LOSSES, []).append([loss.detach(), samples])
+
     def report(self) -> ChainReport:
-        """Return what the operations so far report."""
-        return ChainReport()
+        """Return the mean loss of the steps since the last report, weighted by their samples."""
+        losses = self.kept.pop(LOSSES, [])
+        if not losses:
+            return ChainReport()
+        values = torch.stack([loss for loss, _ in losses]).tolist()  # one transfer from a device
+        samples = sum(count for _, count in losses)
+        total = sum(value * count for value, (_, count) in zip(values, losses, strict=True))
+        return ChainReport(total / samples, samples)
 
     @property
     def replicas(self) -> dict[str, Replica]:

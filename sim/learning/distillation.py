@@ -79,7 +79,9 @@ def train_server(
     on_labels = functional.cross_entropy(logits, labels)
     on_logits = distillation_loss(logits, teacher, temperature)
     labels_weight, logits_weight = (alpha, 1.0) if weighted == "labels" else (1.0, alpha)
-    train_on(labels_weight * on_labels + logits_weight * on_logits, server)
+    loss = labels_weight * on_labels + logits_weight * on_logits
+    run.record_loss(loss, len(labels))
+    train_on(loss, server)
     server_logits: Tensor = logits.detach()
     return server_logits
 

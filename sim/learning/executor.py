@@ -56,8 +56,8 @@ class Executor(Protocol):
     def forget(self, key: "StateKey") -> None:
         """Remove a state that nothing reads any more."""
 
-    def publish(self, group: "Interleaved") -> None:
-        """Run the operations so far, and make the trunk's states current."""
+    def publish(self, group: "Interleaved") -> Reports:
+        """Run the operations so far, and make the trunk's states current; return the trunk's report."""
 
     def evaluate(
         self, models: "Sequence[tuple[StateKey, ...]]", weights: Sequence[int]

@@ -144,12 +144,13 @@ class Inline:
         """Remove a state."""
         self.workspace.states.remove(key)
 
-    def publish(self, group: Interleaved) -> None:
+    def publish(self, group: Interleaved) -> Reports:
         """Run the operations so far, and make copies of the trunk's states current."""
         run = self._group(group).finished(group.trunk)
         for key, value in run.written.items():
             self.workspace.states.put(key, group.trunk.written[key], deepcopy(value))
         run.written.clear()
+        return Done([run.report()])
 
     def _put_folded(
         self,

@@ -1,8 +1,7 @@
 """The learning layer, through which methods train.
 
 It opens chains and folds them into states, when a round closes or at any other time. The executor, if
-there is one, runs the chains; the states get new digests. Without an executor (`none`), only the digests
-are computed; they are the same.
+there is one, runs the chains. The states get new digests, which are the same without an executor.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -51,7 +50,8 @@ class Learning:
         self.run_digest: Digest = node("run", None, [])
         self._base = recipe.digest()
         self._open: dict[Chain, Before] = {}
-        self._reports: list[Reports] = []  # of the folds since the last round closed
+        # Of the folds since the last round closed: reports, and learning rates of chains.
+        self._folded: tuple[list[Reports], list[float]] = ([], [])
 
     @property
     def trains(self) -> bool:
@@ -213,7 +213,8 @@ class Learning:
         versions = {key: self._states.next_version(key) for key in written}
         if self.executor is not None:
             fold = Fold(aggregation, members, versions, total, deltas)
-            self._reports.append(self.executor.run(chains, fold, progress))
+            self._folded[0].append(self.executor.run(chains, fold, progress))
+            self._folded[1].extend(chain.lr for chain in chains)
         for key, pairs in members.items():
             described = [[chain.client, weight] for chain, weight in pairs]
             digests = [chain.digest for chain, _ in pairs]
@@ -265,7 +266,7 @@ class Learning:
         """Make the trunk's states current with the operations so far; the trunk stays open."""
         self._states.write(group.trunk, group.digest)
         if self.executor is not None:
-            self.executor.publish(group)
+            self._folded[0].append(self.executor.publish(group))
 
     def evaluate(
         self, models: Sequence[tuple[StateKey, ...]], cuts: Mapping[int, int]
@@ -294,6 +295,6 @@ class Learning:
             digests = self._states.without(reversed(self._open.values()))
         texts, keys = in_order(tuple(digests))
         self.run_digest = node("round", texts, [self.run_digest, *(digests[key] for key in keys)])
-        reports, self._reports = self._reports, []
+        (reports, rates), self._folded = self._folded, ([], [])
         mark = None if self.executor is None else self.executor.mark()
-        return TrainedRound(self.run_digest, mark, reports)
+        return TrainedRound(self.run_digest, mark, reports, rates)

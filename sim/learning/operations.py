@@ -1,7 +1,8 @@
 """The operations of methods on tensors, one function each; they run within one chain.
 
 The parts of a model are "device", "server" and "head" (the auxiliary head). An upload is a pair
-(activation, labels). Losses are means over the batch.
+(activation, labels). Losses are means over the batch. The loss of the model's output is recorded, that
+of an auxiliary head is not.
 """
 
 from typing import Any
@@ -24,18 +25,22 @@ def train_whole(run: ChainRun, client: int, batch: Batch) -> None:
     """Train device and server block on a batch, in one place."""
     device, server = run.replica("device"), run.replica("server")
     images, labels = run.batch(client, batch)
-    train_on(functional.cross_entropy(server.module(device.module(images)), labels), device, server)
+    loss = functional.cross_entropy(server.module(device.module(images)), labels)
+    run.record_loss(loss, len(labels))
+    train_on(loss, device, server)
 
 
 def train_proximal(run: ChainRun, client: int, batch: Batch, mu: float) -> None:
     """Train as `train_whole` does, with mu/2 ||w - w_global||^2 added to the loss.
 
     FedProx (Li et al., MLSys 2020, equation 2); w_global are the weights that the chain reads. The
-    term's gradient, mu (w - w_global), is added to that of the loss.
+    term's gradient, mu (w - w_global), is added to that of the loss. The recorded loss is without it.
     """
     device, server = run.replica("device"), run.replica("server")
     images, labels = run.batch(client, batch)
-    torch.autograd.backward(functional.cross_entropy(server.module(device.module(images)), labels))
+    loss = functional.cross_entropy(server.module(device.module(images)), labels)
+    run.record_loss(loss, len(labels))
+    torch.autograd.backward(loss)
     for part, replica in (("device", device), ("server", server)):
         received = run.workspace.on_device(run.received(part))
         for name, weight in replica.module.named_parameters():
@@ -69,7 +74,9 @@ def server_step(run: ChainRun, upload: Upload) -> Tensor | None:
     """Train the server block on an activation; return the gradient of the loss with respect to it."""
     server = run.replica("server")
     activation = upload[0].requires_grad_()
-    train_on(functional.cross_entropy(server.module(activation), upload[1]), server)
+    loss = functional.cross_entropy(server.module(activation), upload[1])
+    run.record_loss(loss, len(upload[1]))
+    train_on(loss, server)
     return activation.grad
 
 
@@ -80,7 +87,9 @@ def server_step_from(run: ChainRun, upload: Upload, cut: int) -> Tensor | None:
     for number, block in server.module.get_submodule("blocks").named_children():
         if int(number) >= cut:
             value = block(value)
-    train_on(functional.cross_entropy(value, upload[1]), server)
+    loss = functional.cross_entropy(value, upload[1])
+    run.record_loss(loss, len(upload[1]))
+    train_on(loss, server)
     return activation.grad
 
 
@@ -98,7 +107,9 @@ def server_step_detached(run: ChainRun, upload: Buffered) -> None:
     server = run.replica("server")
     value, labels = upload
     activation = dequantise(value) if isinstance(value, Quantised) else value
-    train_on(functional.cross_entropy(server.module(activation), labels), server)
+    loss = functional.cross_entropy(server.module(activation), labels)
+    run.record_loss(loss, len(labels))
+    train_on(loss, server)
 
 
 def forward_frozen(run: ChainRun, client: int, batch: Batch, bits: int | None) -> Buffered:

@@ -99,11 +99,15 @@ Reports = Pending[Sequence[ChainReport]]
 
 @dataclass(frozen=True)
 class TrainedRound:
-    """The learning of a round that has closed: its digest and, if it is trained, states and reports."""
+    """The learning of a round that has closed: its digest and, if it is trained, states and reports.
+
+    `rates` are the learning rates of the chains that were folded in it.
+    """
 
     digest: Digest
     mark: Mark | None
     pending: Sequence[Reports]
+    rates: Sequence[float] = ()
 
     @property
     def done(self) -> bool:

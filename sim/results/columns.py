@@ -2,6 +2,8 @@
 
 Every table of a run or a study is a list of `Column`: the writer takes a column's value of each record,
 the reader checks a column's form.
+
+This file is long because it declares every column of every table; it does little else.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -98,14 +100,31 @@ ROUND_COLUMNS: Final = (
     Column("barrier_mean_s", lambda r: r.barrier_s, need="filled"),
     Column("straggler", lambda r: r.straggler, "text", "required"),
     Column("version", lambda r: r.version, "count"),
+    Column("learning_rate", lambda r: r.learning_rate),
+    Column("training_loss", lambda r: r.training_loss),
+    Column("test_loss", lambda r: r.test_loss),
     Column("accuracy", lambda r: r.accuracy, need="required"),
 )
 
-EVALUATION_COLUMNS: Final = (  # of accuracy.csv, for rounds whose accuracy was taken
-    Column("round", lambda r: r.index, "count", "required"),
-    Column("virtual_time_s", lambda r: r.virtual_time_s, need="required"),
-    Column("metric", lambda _: "accuracy", "text"),
-    Column("value", lambda r: r.accuracy, need="required"),
+EVALUATED: Final = ("accuracy", "test_loss")  # the metrics of accuracy.csv
+
+EVALUATION_COLUMNS: Final = (  # of accuracy.csv: of pairs (evaluated round, metric)
+    Column("round", lambda pair: pair[0].index, "count", "required"),
+    Column("virtual_time_s", lambda pair: pair[0].virtual_time_s, need="required"),
+    Column("metric", lambda pair: pair[1], "text"),
+    Column("value", lambda pair: getattr(*pair), need="required"),
+)
+
+CLASS_COLUMNS: Final = (  # of classes.csv
+    Column("class", lambda of: of["class"], "count", "filled"),
+    Column("accuracy_final", lambda of: of["final"], need="required"),
+    Column("accuracy_best", lambda of: of["best"], need="required"),
+)
+
+CLIENT_COLUMNS: Final = (  # of clients.csv: of triples of name, samples, accuracy
+    Column("client", lambda of: of[0], "text", "filled"),
+    Column("samples", lambda of: of[1], "count", "filled"),
+    Column("accuracy", lambda of: of[2], need="filled"),
 )
 
 LINK_COLUMNS: Final = (
@@ -227,9 +246,11 @@ RUN_TABLES: Final[Mapping[str, Sequence[Column]]] = {
     "utilisation": (*METHOD_COLUMNS, *UTILISATION_COLUMNS),
     "updates": (*METHOD_COLUMNS, *UPDATE_COLUMNS),
     "decisions": (*METHOD_COLUMNS, *DECISION_COLUMNS),
+    "classes": (*METHOD_COLUMNS, *CLASS_COLUMNS),
+    "clients": (*METHOD_COLUMNS, *CLIENT_COLUMNS),
 }
-# Only with an asynchronous method, and with a controller.
-NOT_IN_EVERY_RUN: Final = ("updates", "decisions")
+# Only with an asynchronous method, with a controller, and where something was trained (the last two).
+NOT_IN_EVERY_RUN: Final = ("updates", "decisions", "classes", "clients")
 
 # In the folders of runs that were timed at draws of their figures.
 DRAW_TABLES: Final[Mapping[str, Sequence[Column]]] = {

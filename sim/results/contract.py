@@ -106,6 +106,10 @@ class _Method(_Part):
     payload_bytes: _Bytes
     traffic: dict[Literal["up", "down"], dict[str, _Category]] | None = None
     accuracy: _Accuracy | None
+    training_loss: dict[str, Figure] | None = None
+    test_loss: dict[str, Figure] | None = None
+    class_accuracy: list[Figure | None] | None = None
+    client_accuracy: dict[str, Figure] | None = None
     curve: list[Annotated[list[Figure], Field(min_length=2, max_length=2)]]
     time_to_accuracy_s: dict[str, Figure | None]
     learning_digest: str | None

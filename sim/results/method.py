@@ -5,7 +5,7 @@ Figures that were not trained or measured are None, never 0. Times are virtual s
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,9 +18,11 @@ from cutlayer.sim.log.node_use import NodeTotals
 from cutlayer.sim.log.traffic import CATEGORIES, DOWN, UP, key_of
 from cutlayer.sim.log.updates import UpdateRow
 from cutlayer.sim.log.window import WINDOW
+from cutlayer.sim.results.class_accuracy import ClientAccuracy
 from cutlayer.sim.results.columns import DRAW_TABLES, Row, Value, by_column, method_row, ratio
 from cutlayer.sim.results.link_row import LinkRow
 from cutlayer.sim.results.round import Decided, KeptRound, RoundResult
+from cutlayer.sim.results.training import training_records, training_summary
 
 # stopped: interrupted; stalled: it can never end
 Status = Literal["complete", "stopped", "stalled"]
@@ -60,6 +62,9 @@ class MethodResult:
     stalled: bool = False  # a round can never begin or never end
     updates: list[UpdateRow] = field(default_factory=list)  # of an asynchronous method
     update_summary: dict[str, Any] | None = None  # the entry `updates` of summary.json
+    confusion: tuple[tuple[int, ...], ...] | None = None  # of the last evaluation
+    client_accuracy: tuple[ClientAccuracy, ...] = ()  # after the last evaluation
+    client_names: Sequence[str] = ()
 
     @property
     def noun(self) -> str:
@@ -117,6 +122,7 @@ class MethodResult:
             "accuracy": {"final": self.final_accuracy, "best": self.best_accuracy}
             if self.curve
             else None,
+            **training_summary(self.rounds, self.client_accuracy),
             "curve": [list(point) for point in self.curve],
             "time_to_accuracy_s": {str(t): self.time_to(t) for t in self.targets},
             "learning_digest": self.learning_digest,
@@ -159,11 +165,11 @@ class MethodResult:
         links.sort(key=lambda link: (-link.totals.bottleneck_s, -(link.utilisation or 0.0)))
         records: Mapping[str, Iterable[Any]] = {
             "rounds": self.rounds,
-            "accuracy": [closed for closed in self.rounds if closed.accuracy is not None],
             "links": links,
             "devices": self.devices.items(),
             "updates": self.updates,
             "decisions": self.decisions,
+            **training_records(self.rounds, self.client_accuracy, self.client_names),
         }
         return [method_row(self.label, self.method, table, record) for record in records[table]]
 

@@ -5,11 +5,14 @@ Times are virtual seconds. Figures that were not measured are None, never 0.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 from cutlayer.sim.log.link_use import Key
 from cutlayer.sim.log.record import RoundRecord
 from cutlayer.sim.log.window import WINDOW
+
+# The fields of RoundResult that come from the training; equal learning digests give equal values.
+TRAINED: Final = ("accuracy", "training_loss", "learning_rate", "test_loss", "class_accuracy")
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,10 @@ class RoundResult:
     capacity of the first shared links, and the mean share of the access links in use. `wire_by` and
     `payload_by` have the bytes by category and direction that are not 0, see `cutlayer.sim.log.traffic`.
     `tiers` has the use of each tier if edge nodes have devices, see `cutlayer.sim.log.tiers`.
+
+    The figures of the training (`TRAINED`) are None if nothing was trained: `training_loss` is the mean
+    over the samples of all steps, `learning_rate` that of the chains; `accuracy`, `test_loss` and
+    `class_accuracy` are those of an evaluation. Losses that are not finite are None.
     """
 
     index: int
@@ -69,6 +76,16 @@ class RoundResult:
     utilisation: Mapping[str, float] = field(default_factory=dict)
     version: int | None = None
     tiers: Mapping[str, float] = field(default_factory=dict)
+    training_loss: float | None = None
+    learning_rate: float | None = None
+    test_loss: float | None = None
+    class_accuracy: tuple[float | None, ...] | None = None
+
+    @property
+    def trained(self) -> dict[str, Any]:
+        """The known figures of the training, by the names of their fields."""
+        values = {name: getattr(self, name) for name in TRAINED}
+        return {name: value for name, value in values.items() if value is not None}
 
     @property
     def noun(self) -> str:

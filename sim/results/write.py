@@ -1,12 +1,13 @@
 """Write a run's folder: the scenario first, rows as rounds close, the status last.
 
 cutlayer.json   the marker of the folder          scenario.yaml   the scenario as resolved
-rounds.csv      a row per method and round        accuracy.csv    a row per evaluation
+rounds.csv      a row per method and round        accuracy.csv    a row per evaluation and metric
 events.npz      the kept intervals, in columns    trace.json      the same, for Perfetto
 links.csv       a row per link or medium          devices.csv     a row per client's device
 utilisation.csv how busy links are over time       draws.csv, factors.csv, if asked for
 updates.csv     a row per update of an asynchronous method, if there is one
 decisions.csv   the decisions of a controller, if there is one
+classes.csv     accuracy per class, and clients.csv per client, if something was trained
 plots/          figures                           versions.json   versions behind the numbers
 checksums.sha256                                  summary.json    the summary with the status
 
@@ -36,6 +37,7 @@ from cutlayer.sim.log.intervals import COLUMNS, Activity, Phase
 from cutlayer.sim.process.interrupts import held_back, let_in
 from cutlayer.sim.results.columns import (
     DRAW_TABLES,
+    EVALUATED,
     NOT_IN_EVERY_RUN,
     RUN_TABLES,
     Row,
@@ -93,8 +95,9 @@ class RunFolder:
         if not self.path.is_dir():
             raise OutputError(f"{self.path} was removed while the run wrote to it")
         self._rounds.add(method_row(label, method, "rounds", closed))
-        if closed.accuracy is not None:
-            self._accuracy.add(method_row(label, method, "accuracy", closed))
+        for metric in EVALUATED:
+            if getattr(closed, metric) is not None:
+                self._accuracy.add(method_row(label, method, "accuracy", (closed, metric)))
 
     def finish(self, result: RunResult, views: Views = no_views) -> None:
         """Write the tables, the intervals, the files of `views`, and last the summary with the status.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from math import inf
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from cutlayer.sim.clock import EndlessRoundError, TooManyEventsError
 from cutlayer.sim.endpoints.world import World
@@ -25,7 +25,9 @@ from cutlayer.sim.run.one_round import (
     obstacle,
 )
 from cutlayer.sim.run.played import Played
+from cutlayer.sim.run.stop_condition import AccuracyLimits, StopCondition
 from cutlayer.sim.run.totals import Totals
+from cutlayer.sim.run.trained_figures import trained_figures
 
 Observe = Callable[[World, Round], Sequence[Observer]]
 Steps = Generator[Played, None, bool]  # returns whether the run was played to its end
@@ -49,20 +51,6 @@ def collecting_less() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class StopCondition:
-    """When a run stops: after `rounds` rounds, or with the first round that reaches another limit.
-
-    The other limits are a virtual time (seconds), a test accuracy, and a number of the clock's events.
-    """
-
-    rounds: int
-    virtual_time_s: float = inf
-    target_accuracy: float = inf
-    evaluate_every: int = 1
-    events: float = inf
-
-
-@dataclass(frozen=True)
 class RoundProgress:
     """Callbacks: for every closed round, and for every client trained within a round.
 
@@ -78,7 +66,7 @@ class RoundProgress:
 class Engine(ABC):
     """Runs one method in its world and fills its result; a subclass plays its rounds or windows.
 
-    `observe` returns the network observers of a round. `learned` has the accuracies by round of a
+    `observe` returns the network observers of a round. `learned` has the figures by round of a
     training with the same learning digest. `keep_all` keeps the intervals of every round, not only of
     the first and last of each type.
     """
@@ -92,7 +80,7 @@ class Engine(ABC):
         *,
         keep_all: bool = False,
         observe: Observe | None = None,
-        learned: Mapping[int, float] | None = None,
+        learned: Mapping[int, Mapping[str, Any]] | None = None,
     ) -> None:
         self.world = method.world
         self.method = method
@@ -125,8 +113,8 @@ class Engine(ABC):
 
     def _steps(self, stop: StopCondition, progress: RoundProgress) -> Steps:
         executor = self.world.learning.executor
-        depends = stop.target_accuracy < inf  # on the accuracy of the round before
-        ahead = 0 if depends or executor is None else executor.ahead
+        ahead = 0 if stop.by_accuracy or executor is None else executor.ahead
+        limits = AccuracyLimits(stop)
         waiting: deque[Played] = deque()
         whole = True
         for index in range(stop.rounds):
@@ -161,7 +149,7 @@ class Engine(ABC):
                 closed = yield from self._close_first(waiting, progress)
                 if waiting and stop_requested():
                     return False
-                reached = closed.accuracy is not None and closed.accuracy >= stop.target_accuracy
+                reached = limits.reached(closed)
             if late or reached or self.world.clock.events >= stop.events:
                 break
         while waiting:
@@ -182,15 +170,15 @@ class Engine(ABC):
         """Add a round that is done to the result, as a whole or not at all."""
         with held_back():
             played.trained.result()
-            accuracy, finite = played.learned, True
-            if played.evaluation is not None:
-                evaluation = played.evaluation.result()
-                accuracy, finite = evaluation.accuracy, evaluation.finite
+            evaluation = None if played.evaluation is None else played.evaluation.result()
+            figures = {**played.learned, **trained_figures(played.trained, evaluation)}
             for effect in (*played.effects, *played.further):
                 effect()
-            closed = replace(played.row, accuracy=accuracy, energy_j=played.energy_j())
-            if self.result.diverged_in_round is None and not finite:
-                self.result.diverged_in_round = closed.index
+            closed = replace(played.row, **figures, energy_j=played.energy_j())
+            if evaluation is not None:
+                self.result.confusion = evaluation.confusion
+                if self.result.diverged_in_round is None and not evaluation.finite:
+                    self.result.diverged_in_round = closed.index
             self.result.rounds.append(closed)
             self._digest, before = played.trained.digest, self._mark
             self._mark = played.trained.mark
@@ -245,7 +233,10 @@ class Engine(ABC):
             round_time_s=record.duration_s,
             virtual_time_s=world.clock.elapsed_s,
             additive_round_time_s=sum(record.additive_s.values()),
-            **record.sent,
+            wire_up=record.sent["wire_up"],
+            wire_down=record.sent["wire_down"],
+            payload_up=record.sent["payload_up"],
+            payload_down=record.sent["payload_down"],
             wire_by=record.wire_by,
             payload_by=record.payload_by,
             critical_path_s=record.critical_path_s,
@@ -271,7 +262,7 @@ class Engine(ABC):
             self._totals.energy_j(rnd, record, elapsed_s),
             (add,),
             evaluation=self._evaluation(rnd) if evaluated else None,
-            learned=self._learned.get(index),
+            learned=self._learned.get(index, {}),
         )
 
     def _evaluation(self, rnd: Round) -> Pending[Evaluation] | None:

@@ -16,11 +16,16 @@ from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.topology_sections import assumed_delays
 from cutlayer.sim.build.world import make_method, profile_of
 from cutlayer.sim.data.datasets import Dataset
+from cutlayer.sim.data.label_counts import label_counts
 from cutlayer.sim.learning.executor import Runtime
 from cutlayer.sim.process.interrupts import held_back, let_in
+from cutlayer.sim.results.class_accuracy import client_accuracy
+from cutlayer.sim.results.curve import figures_by_round, take_outcome
 from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.results.training import final_class_accuracy
 from cutlayer.sim.run.control import control_of
-from cutlayer.sim.run.engine import Observe, RoundProgress, Steps, StopCondition
+from cutlayer.sim.run.engine import Observe, RoundProgress, Steps
+from cutlayer.sim.run.stop_condition import StopCondition
 from cutlayer.sim.run.windows import make_engine
 
 MOST_NAMES: Final = 3  # of profiles in a row
@@ -45,8 +50,8 @@ def play(
 
     `stop` defaults to the scenario's. Pass a `result` to keep the rounds of an interrupted run: it is
     filled as rounds close. `observe` returns the network observers of a round. `curve` is the learning
-    curve of a training with the same learning digest (`curve_of` in `cutlayer.sim.studies.plain_results`
-    makes it); the result takes its accuracies. `keep_all` keeps the intervals of every round.
+    curve of a training with the same learning digest (`curve_of` in `cutlayer.sim.results.curve` makes
+    it); the result takes its figures. `keep_all` keeps the intervals of every round.
     """
     result = empty_result(plan, entry) if result is None else result
     steps = play_steps(
@@ -95,7 +100,7 @@ def play_steps(
         reuse=reuse,
         keep_all=keep_all,
         observe=observe,
-        learned=None if curve is None else dict(curve["accuracy"]),
+        learned=None if curve is None else figures_by_round(curve),
         control=control_of(plan, entry, method),
     )
     try:
@@ -107,9 +112,15 @@ def play_steps(
     finally:
         with held_back():
             engine.finish()
+            result.client_names = plan.topology.clients
             if curve is not None:
-                result.weights_digest = curve["weights_digest"]
-                result.diverged_in_round = curve["diverged_in_round"]
+                take_outcome(result, curve)
+            elif (
+                dataset is not None and (classes := final_class_accuracy(result.rounds)) is not None
+            ):
+                labels = dataset.train_labels.numpy()
+                held = label_counts(plan.shards, labels, plan.info.classes)
+                result.client_accuracy = client_accuracy(classes, held)
 
 
 def empty_result(plan: Plan, entry: MethodEntry) -> MethodResult:
@@ -126,6 +137,8 @@ def scenario_stop(scenario: Scenario) -> StopCondition:
         stop.virtual_time or inf,
         stop.target_accuracy or inf,
         training.evaluate_every,
+        patience=stop.patience or inf,
+        min_delta=stop.min_delta,
     )
 
 

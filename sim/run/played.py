@@ -1,7 +1,8 @@
 """A round that has been played on the clock, and whose training may still be running."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from cutlayer.sim.learning.pending import Evaluation, Pending, TrainedRound
 from cutlayer.sim.results.round import RoundResult
@@ -11,8 +12,8 @@ from cutlayer.sim.results.round import RoundResult
 class Played:
     """A played round: its figures without those of the training, and what adds it to the result.
 
-    `learned` is the accuracy of a training with the same digest. `effects` run when it is committed;
-    `energy_j` adds the use of the devices and returns their energy.
+    `learned` has the figures of a training with the same digest, by the names of their fields. `effects`
+    run when it is committed; `energy_j` adds the use of the devices and returns their energy.
     """
 
     row: RoundResult
@@ -20,7 +21,7 @@ class Played:
     energy_j: Callable[[], float | None]
     effects: Sequence[Callable[[], None]]
     evaluation: Pending[Evaluation] | None = None
-    learned: float | None = None
+    learned: Mapping[str, Any] = field(default_factory=dict)
     further: list[Callable[[], None]] = field(default_factory=list)
 
     @property

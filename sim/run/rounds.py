@@ -16,9 +16,10 @@ from cutlayer.sim.methods.signature import UnrepeatableError
 from cutlayer.sim.process.interrupts import let_in
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.run.control import Control
-from cutlayer.sim.run.engine import Engine, RoundProgress, StopCondition
+from cutlayer.sim.run.engine import Engine, RoundProgress
 from cutlayer.sim.run.one_round import play_round
 from cutlayer.sim.run.played import Played
+from cutlayer.sim.run.stop_condition import StopCondition
 
 
 class RoundEngine(Engine):

@@ -20,10 +20,11 @@ from cutlayer.sim.process.interrupts import let_in
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.updates import summary_of_updates
 from cutlayer.sim.run.control import Control
-from cutlayer.sim.run.engine import Engine, RoundProgress, Steps, StopCondition
+from cutlayer.sim.run.engine import Engine, RoundProgress, Steps
 from cutlayer.sim.run.one_round import behind_edges, edge_slots, recorded_links
 from cutlayer.sim.run.played import Played
 from cutlayer.sim.run.rounds import RoundEngine
+from cutlayer.sim.run.stop_condition import StopCondition
 
 
 def make_engine(

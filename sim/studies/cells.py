@@ -61,7 +61,7 @@ def cells_of(loaded: Loaded, where: str, shared_pieces: Shared) -> Iterator[Cell
     """Yield the cells of a scenario: for each seed, its methods in order."""
     resolved = shared_pieces.keep(loaded.resolved())
     shared = {k: v for k, v in resolved.items() if k not in ("seed", "seeds", "methods")}
-    alone = loaded.scenario.stop.target_accuracy is not None
+    alone = loaded.scenario.stop.by_accuracy
     for seed in loaded.scenario.all_seeds:
         for entry, written in zip(loaded.scenario.methods, resolved["methods"], strict=True):
             scenario = {**shared, "seed": seed, "methods": [written]}

@@ -27,7 +27,9 @@ LEARNING_CODE: Final = (
     "sim/build/plan.py",
     "sim/build/world.py",
     "sim/run/engine.py",
-    "sim/studies/plain_results.py",
+    "sim/run/trained_figures.py",
+    "sim/results/class_accuracy.py",
+    "sim/results/curve.py",
 )
 # What decides a cell: the clock as well.
 CELL_CODE: Final = (
@@ -46,6 +48,7 @@ CELL_CODE: Final = (
     "sim/results/method.py",
     "sim/results/round.py",
     "sim/studies/jobs.py",
+    "sim/studies/plain_results.py",
 )
 NOT_DECISIVE: Final = ("name", "description", "methods", "uncertainty")  # methods are added below
 # What decides draws, beside the cell.

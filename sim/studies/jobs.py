@@ -20,12 +20,13 @@ from cutlayer.sim.learning.executor import Runtime
 from cutlayer.sim.learning.executors import open_runtime
 from cutlayer.sim.methods.registry import OPTIONS
 from cutlayer.sim.process.tasks import Note
+from cutlayer.sim.results.curve import curve_of
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.engine import RoundProgress
 from cutlayer.sim.run.play import play
 from cutlayer.sim.run.run import data_folder
-from cutlayer.sim.studies.plain_results import curve_of, plain
+from cutlayer.sim.studies.plain_results import plain
 from cutlayer.topologies.units import format_duration
 
 

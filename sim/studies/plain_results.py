@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any, Final
 
+from cutlayer.sim.results.curve import figures_by_round, take_outcome
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
 
@@ -27,8 +28,9 @@ def plain(result: MethodResult) -> dict[str, Any]:
     """Return a result as data for JSON, rounds in columns; `restored` is the exact inverse."""
     rows = [asdict(closed) for closed in result.rounds]
     return {
-        "schema": 1,
+        "schema": 2,
         "method": result.method,
+        "client_accuracy": [list(one) for one in result.client_accuracy],
         "coarse": list(result.coarse),
         **{name: getattr(result, name) for name in SCALARS},
         "rounds": {name: [row[name] for row in rows] for name in _ROUND},
@@ -44,29 +46,22 @@ def restored(
         RoundResult(**dict(zip(columns, row, strict=True)))
         for row in zip(*columns.values(), strict=True)
     ]
+    rounds = [
+        r if r.class_accuracy is None else replace(r, class_accuracy=tuple(r.class_accuracy))
+        for r in rounds
+    ]
     result = MethodResult(
         label, content["method"], seed, targets, rounds=rounds, coarse=tuple(content["coarse"])
     )
     for name in SCALARS:
         setattr(result, name, content[name])
+    result.client_accuracy = tuple(tuple(one) for one in content["client_accuracy"])
     return result
-
-
-def curve_of(result: MethodResult) -> dict[str, Any]:
-    """Return the learning curve: accuracies by round and the digest of the weights, without times."""
-    return {
-        "schema": 1,
-        "learning_digest": result.learning_digest,
-        "weights_digest": result.weights_digest,
-        "diverged_in_round": result.diverged_in_round,
-        "accuracy": [[r.index, r.accuracy] for r in result.rounds if r.accuracy is not None],
-    }
 
 
 def attach(result: MethodResult, curve: Mapping[str, Any]) -> None:
     """Add the curve of a training to a result that was only timed and has the same learning digest."""
     assert curve["learning_digest"] == result.learning_digest, "another training's curve"
-    accuracy = dict(curve["accuracy"])
-    result.rounds = [replace(r, accuracy=accuracy.get(r.index)) for r in result.rounds]
-    result.weights_digest = curve["weights_digest"]
-    result.diverged_in_round = curve["diverged_in_round"]
+    figures = figures_by_round(curve)
+    result.rounds = [replace(r, **figures.get(r.index, {})) for r in result.rounds]
+    take_outcome(result, curve)

@@ -15,6 +15,7 @@ from cutlayer.sim.files.atomic import errors_named, remove_stale_parts, write_js
 from cutlayer.sim.learning.executors import executor_entry, numerics_of
 from cutlayer.sim.process.code import code_digest
 from cutlayer.sim.process.workers import Here, Workers
+from cutlayer.sim.results.curve import curve_of
 from cutlayer.sim.results.folder import ResultFolder, claim_folder
 from cutlayer.sim.results.method import RunResult
 from cutlayer.sim.results.write import Views, no_views
@@ -29,7 +30,6 @@ from cutlayer.sim.studies.decisions.sensitivity import sensitivity_rows, unknown
 from cutlayer.sim.studies.draws import draw_cells
 from cutlayer.sim.studies.folder import CELLS, DRAWS, TRAININGS, begin, claim_study, write_results
 from cutlayer.sim.studies.measures import TRAINED, WITH_TARGET, Measured
-from cutlayer.sim.studies.plain_results import curve_of
 from cutlayer.sim.studies.result import CellResult, StudyResult
 from cutlayer.sim.studies.result_store import Report, Store
 from cutlayer.sim.studies.runner import Runner

@@ -25,6 +25,8 @@ HERE = Path(__file__).parent
 SHIPPED = HERE.parents[1] / "scenarios" / "shipped"
 ONE_SEED = ("seeds=null", "seed=0")
 READERS_TEXT = ("coarse", "note", "by")
+# What the weights, whose digests are kept, and the confusion of labels say.
+OF_THE_WEIGHTS = ("training_loss", "test_loss", "class_accuracy", "client_accuracy")
 
 # Rounds by the clock alone; 12, unless named here.
 ROUNDS = {
@@ -172,7 +174,8 @@ def _of_run(result: Any) -> Numbers:
     }
     found = {"status": summary["status"], "methods": {}}
     for label, entry in summary["methods"].items():
-        entry = {key: value for key, value in entry.items() if key not in READERS_TEXT}
+        left_out = (*READERS_TEXT, *OF_THE_WEIGHTS)
+        entry = {key: value for key, value in entry.items() if key not in left_out}
         entry["ended"] = entry["ended"] is not None  # why is a text for readers
         own = {name: _rows_of(label, table) for name, table in tables.items()}
         found["methods"][label] = {
@@ -194,7 +197,8 @@ def _rows_of(label: str, table: Mapping[str, Sequence[Any]]) -> dict[str, list[A
 def _sums(table: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, int | float]]:
     for column, values in table.items():
         known = [value for value in values if value is not None]
-        if column == "accuracy" or not known or isinstance(known[0], str):
+        of_training = ("accuracy", "learning_rate", *OF_THE_WEIGHTS)
+        if column in of_training or not known or isinstance(known[0], str):
             continue  # the curve has the accuracies
         yield column, math.fsum(known) if isinstance(known[0], float) else sum(known)
 

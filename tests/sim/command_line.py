@@ -49,6 +49,7 @@ RUN_FOLDER = [
     "utilisation.csv",
     "versions.json",
 ]
+TRAINED_FOLDER = sorted([*RUN_FOLDER, "classes.csv", "clients.csv"])
 
 
 @dataclass(frozen=True)

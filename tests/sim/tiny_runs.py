@@ -16,8 +16,9 @@ from cutlayer.sim.learning.workspace import Workspace
 from cutlayer.sim.methods.method import Method
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
-from cutlayer.sim.run.engine import RoundProgress, StopCondition
+from cutlayer.sim.run.engine import RoundProgress
 from cutlayer.sim.run.run import run
+from cutlayer.sim.run.stop_condition import StopCondition
 from cutlayer.sim.run.windows import make_engine
 
 TINY = """\

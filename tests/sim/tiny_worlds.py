@@ -29,7 +29,8 @@ from cutlayer.sim.methods.registry import METHODS
 from cutlayer.sim.methods.registry import method as find_method
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import KeptRound
-from cutlayer.sim.run.engine import RoundProgress, StopCondition
+from cutlayer.sim.run.engine import RoundProgress
+from cutlayer.sim.run.stop_condition import StopCondition
 from cutlayer.sim.run.windows import make_engine
 from cutlayer.topologies import (
     AccessLink,

@@ -54,6 +54,8 @@ SCENARIOS = {
         ["training.clients_per_round", "at most 3, the number of clients", "(got 4)"],
     ),
     "target without training": ("stop.target_accuracy=0.5", ["target_accuracy", "inline"]),
+    "patience without training": ("stop.patience=2", ["stop.patience", "inline"]),
+    "min_delta alone": ("stop.min_delta=0.1", ["stop.min_delta", "has no effect without patience"]),
     "too few samples": ("data.partition={sizes: 21}", ["data.partition", "63", "60"]),
     "too many shards": (
         "data.partition={shards: {per_client: 100}}",

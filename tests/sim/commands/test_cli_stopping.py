@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from command_line import RUN_FOLDER, TINY, CommandLine, rows, summary
+from command_line import RUN_FOLDER, TINY, TRAINED_FOLDER, CommandLine, rows, summary
 
 from cutlayer import load_scenario, run
 from cutlayer.sim.commands.progress import RunProgress
@@ -34,7 +34,8 @@ def test_ctrl_c_leaves_the_closed_rounds_and_the_status_stopped(
         "frozen"
     ] * 2
     to_resume = ["resume.json"] if executor == "none" else ["checkpoint", "resume.json"]
-    assert sorted(path.name for path in folder.iterdir()) == sorted([*RUN_FOLDER, *to_resume])
+    expected = RUN_FOLDER if executor == "none" else TRAINED_FOLDER
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*expected, *to_resume])
     assert "to continue: cutlayer resume out" in answer.out
     whole = cli(
         *("run", "tiny.yaml", "--executor", executor, "--out", "whole"),

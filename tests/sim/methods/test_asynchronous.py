@@ -31,7 +31,8 @@ from cutlayer.sim.log.record import ConservationError
 from cutlayer.sim.log.updates import gini, jain
 from cutlayer.sim.methods.staleness import Constant, Hinge, Polynomial
 from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.run.engine import RoundProgress, StopCondition
+from cutlayer.sim.run.engine import RoundProgress
+from cutlayer.sim.run.stop_condition import StopCondition
 from cutlayer.sim.run.windows import make_engine
 
 BYTES = 2888

@@ -21,7 +21,8 @@ from cutlayer.sim.endpoints.world import Closing
 from cutlayer.sim.methods.carry_over import CarryOver
 from cutlayer.sim.methods.split_method import SplitMethod
 from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.run.engine import RoundProgress, StopCondition
+from cutlayer.sim.run.engine import RoundProgress
+from cutlayer.sim.run.stop_condition import StopCondition
 from cutlayer.sim.run.windows import make_engine
 
 METHODS = ["classic_fl", "fedprox", "splitfed", "local_loss", "fedgkt", "ecofed"]

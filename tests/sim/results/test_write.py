@@ -1,12 +1,13 @@
 """The files of a run, key by key."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from command_line import RUN_FOLDER, CommandLine, rows, summary
+from command_line import RUN_FOLDER, TRAINED_FOLDER, CommandLine, rows, summary
 
 import cutlayer.sim.commands.run
 from cutlayer import load_scenario
@@ -23,6 +24,10 @@ METHOD: dict[str, Any] = {
     "payload_bytes": {"up": int, "down": int, "per_client_round": NUMBER},
     "traffic": {way: dict.fromkeys(CATEGORIES, BYTES) for way in ("up", "down")},
     "accuracy": {"final": NUMBER, "best": NUMBER},
+    "training_loss": {"first": NUMBER, "final": NUMBER},
+    "test_loss": {"final": NUMBER, "best": NUMBER},
+    "class_accuracy": list,
+    "client_accuracy": dict.fromkeys(("mean", "std", "worst_decile", "min", "max"), NUMBER),
     "curve": list,
     "time_to_accuracy_s": {"0.01": NUMBER, "1.0": None},
     "learning_digest": str,
@@ -40,7 +45,8 @@ METHOD: dict[str, Any] = {
     "against": dict,
 }
 UNTRAINED = METHOD | {
-    "accuracy": None,
+    **dict.fromkeys(("accuracy", "training_loss", "test_loss", "class_accuracy")),
+    "client_accuracy": None,
     "weights_digest": None,
     "time_to_accuracy_s": {"0.01": None, "1.0": None},
 }
@@ -65,7 +71,8 @@ def test_the_folder_and_the_summary_are_as_documented(
 ) -> None:
     assert cli("run", "tiny.yaml", "--executor", executor, "--out", "new/out").code == 0
     folder = cli.folder / "new/out"
-    assert sorted(path.name for path in folder.iterdir()) == RUN_FOLDER
+    expected = TRAINED_FOLDER if executor == "inline" else RUN_FOLDER
+    assert sorted(path.name for path in folder.iterdir()) == expected
     content = summary(folder)
     keys = ["schema", "status", "scenario", "seed", "versions", "methods"]
     assert list(content) == keys
@@ -129,9 +136,22 @@ def test_the_summary_agrees_with_the_rounds(cli: CommandLine) -> None:
         curve = [[float(row["virtual_time_s"]), float(row["accuracy"])] for row in own]
         assert method["curve"] == curve
         assert method["accuracy"] == {"final": curve[-1][1], "best": max(v for _, v in curve)}
-        accuracy = [row for row in rows(folder / "accuracy.csv") if row["label"] == label]
+        evaluated = [row for row in rows(folder / "accuracy.csv") if row["label"] == label]
+        accuracy = [row for row in evaluated if row["metric"] == "accuracy"]
         assert [[float(r["virtual_time_s"]), float(r["value"])] for r in accuracy] == curve
-        assert {row["metric"] for row in accuracy} == {"accuracy"}
+        losses = [row["value"] for row in evaluated if row["metric"] == "test_loss"]
+        assert losses == [row["test_loss"] for row in own]
+        assert method["test_loss"]["final"] == float(losses[-1])
+        assert method["training_loss"]["final"] == float(own[-1]["training_loss"])
+        assert {float(row["learning_rate"]) for row in own} == {0.05}
+        classes = [row for row in rows(folder / "classes.csv") if row["label"] == label]
+        assert [float(c["accuracy_final"] or "nan") for c in classes] == pytest.approx(
+            [math.nan if value is None else value for value in method["class_accuracy"]],
+            nan_ok=True,
+        )
+        clients = [row for row in rows(folder / "clients.csv") if row["label"] == label]
+        worst = min(float(row["accuracy"]) for row in clients)
+        assert method["client_accuracy"]["worst_decile"] == worst  # one of three clients
         assert method["time_to_accuracy_s"]["0.01"] == curve[0][0]
     one, other = summary(folder)["methods"].values()
     ratio = one["virtual_time_s"] / other["virtual_time_s"]
@@ -143,7 +163,11 @@ def test_untrained_figures_are_empty_in_the_tables(cli: CommandLine) -> None:
     cli.run()
     folder = cli.folder / "runs/tiny"
     assert {row["accuracy"] for row in rows(folder / "rounds.csv")} == {""}
+    for column in ("training_loss", "test_loss", "learning_rate"):
+        assert {row[column] for row in rows(folder / "rounds.csv")} == {""}
     assert rows(folder / "accuracy.csv") == []
+    assert not (folder / "classes.csv").exists()
+    assert not (folder / "clients.csv").exists()
 
 
 def test_events_are_columns_of_equal_length(cli: CommandLine) -> None:
@@ -195,7 +219,7 @@ def test_seeds_get_a_folder_each_and_intervals(cli: CommandLine) -> None:
     found = [summary(folder / f"seed-{seed}") for seed in (0, 1, 4)]
     assert [content["seed"] for content in found] == [0, 1, 4]
     assert sorted(p.name for p in (folder / "seed-4").iterdir()) == [
-        f for f in RUN_FOLDER if f != "plots"
+        f for f in TRAINED_FOLDER if f != "plots"
     ]
     together = json.loads((folder / "seeds.json").read_text(encoding="utf-8"))
     assert together["seeds"] == [0, 1, 4]

@@ -13,9 +13,10 @@ from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.build.world import make_method
 from cutlayer.sim.commands.explain import summary
 from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.run.engine import RoundProgress, StopCondition
+from cutlayer.sim.run.engine import RoundProgress
 from cutlayer.sim.run.explain import Explained, Transfer, explain
 from cutlayer.sim.run.pieces import SET_UP, SLOW_START
+from cutlayer.sim.run.stop_condition import StopCondition
 from cutlayer.sim.run.windows import make_engine
 from cutlayer.sim.transport.tcp_formulas import HEADER_EFFICIENCY, MSS_BYTES
 

@@ -28,6 +28,8 @@ def told(result: MethodResult) -> dict[str, Any]:
     """Return the contents of summary.json and rounds.csv, without updates, which a study leaves out."""
     summary = result.summary({})
     summary.pop("updates", None)
+    assert summary["training_loss"]
+    assert summary["client_accuracy"]
     return summary | {"rows": result.rows_of("rounds")}
 
 
@@ -64,8 +66,11 @@ def test_methods_whose_learning_depends_on_timing_are_trained_by_themselves(tmp_
     assert_trained_alike(study, swept)
 
 
-def test_a_run_that_stops_at_an_accuracy_cannot_be_timed_without_training(tmp_path: Path) -> None:
-    study = small_study(tmp_path, set={"stop.target_accuracy": 0.05, "training.rounds": 4})
+@pytest.mark.parametrize("limit", [{"stop.target_accuracy": 0.05}, {"stop.patience": 1}])
+def test_a_run_that_stops_at_an_accuracy_cannot_be_timed_without_training(
+    tmp_path: Path, limit: dict[str, float]
+) -> None:
+    study = small_study(tmp_path, set={**limit, "training.rounds": 4})
     swept = sweep(study)
     assert swept.trainings.alone == swept.trainings.curves == 4
     assert swept.trainings.shared == 0
