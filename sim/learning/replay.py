@@ -158,12 +158,14 @@ class Replay:
         if not self.replays:
             self._inner.forget(key)
 
-    def publish(self, group: Interleaved) -> None:
-        """Run the operations so far, and make the trunk's states current."""
-        if self.replays:
-            _drop_operations(group.trunk)
-        else:
-            self._inner.publish(group)
+    def publish(self, group: Interleaved) -> Reports:
+        """Run the operations so far, and make the trunk's states current; return its report."""
+        if not self.replays:
+            return self._inner.publish(group)
+        _drop_operations(group.trunk)
+        if not self._reports:
+            raise ReplayError("a round that is replayed")
+        return Done([self._reports.popleft()])
 
     def evaluate(
         self, models: Sequence[tuple[StateKey, ...]], weights: Sequence[int]

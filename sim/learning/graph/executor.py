@@ -146,11 +146,12 @@ class GraphExecutor:
         """Remove a state."""
         self._states.remove(key)
 
-    def publish(self, group: Interleaved) -> None:
-        """Submit the operations so far, and make the trunk's states current."""
+    def publish(self, group: Interleaved) -> Reports:
+        """Submit the operations so far, and make the trunk's states current; return its report."""
         ran = self._segment(group, [Wanted(group.trunk, ())], leaving=())[group.trunk]
         for key, value in ran.written.items():
             self._states.put(key, group.trunk.written[key], value)
+        return ReportsOf(self._graph, [(ran.node, ran.position)], None)
 
     def evaluate(
         self, models: Sequence[tuple[StateKey, ...]], weights: Sequence[int]

@@ -29,6 +29,12 @@ def _train_on(losses: Tensor, *turns: Turn) -> None:
         turn.step(found)
 
 
+def _record(stack: Stack, lanes: Lanes, losses: Tensor, labels: Tensor) -> None:
+    """Record the loss of each lane; `labels` is [lanes, batch]."""
+    for run, loss in zip(stack.of(lanes), losses.detach(), strict=True):
+        run.record_loss(loss, labels.shape[1])
+
+
 def _uploads(arguments: Sequence[Arguments]) -> tuple[Tensor, Tensor]:
     """Return the activations [lanes, batch, ...] and labels [lanes, batch] of uploads."""
     values = [value for (value, *_), *_ in arguments]
@@ -41,7 +47,9 @@ def _train_whole(stack: Stack, lanes: Lanes, arguments: Sequence[Arguments]) -> 
     images, labels = stack.batches(lanes, [(client, batch) for client, batch in arguments])
     device, server = (stack.part(name).turn(lanes) for name in ("device", "server"))
     activation = stack.outputs("device", device, images)
-    _train_on(_losses(stack.outputs("server", server, activation), labels), device, server)
+    losses = _losses(stack.outputs("server", server, activation), labels)
+    _record(stack, lanes, losses, labels)
+    _train_on(losses, device, server)
     return [None] * len(lanes)
 
 
@@ -51,6 +59,7 @@ def _train_proximal(stack: Stack, lanes: Lanes, arguments: Sequence[Arguments]) 
     device, server = (stack.part(name).turn(lanes) for name in ("device", "server"))
     activation = stack.outputs("device", device, images)
     losses = _losses(stack.outputs("server", server, activation), labels)
+    _record(stack, lanes, losses, labels)
     found = gradients(losses.sum(), None, device, server)
     for name, turn, of_part in zip(("device", "server"), (device, server), found, strict=True):
         received = stack.received(name, lanes)
@@ -91,6 +100,7 @@ def _server_step(stack: Stack, lanes: Lanes, arguments: Sequence[Arguments]) -> 
     activations.requires_grad_()
     turn = stack.part("server").turn(lanes)
     losses = _losses(stack.outputs("server", turn, activations), labels)
+    _record(stack, lanes, losses, labels)
     at_cut, own = _with_inputs(losses.sum(), activations, turn)
     turn.step(own)
     return [None] * len(lanes) if at_cut is None else list(at_cut)
@@ -112,7 +122,9 @@ def _server_step_detached(
 ) -> Sequence[Any]:
     activations, labels = _uploads(arguments)
     turn = stack.part("server").turn(lanes)
-    _train_on(_losses(stack.outputs("server", turn, activations), labels), turn)
+    losses = _losses(stack.outputs("server", turn, activations), labels)
+    _record(stack, lanes, losses, labels)
+    _train_on(losses, turn)
     return [None] * len(lanes)
 
 
@@ -187,7 +199,9 @@ def _train_server(stack: Stack, lanes: Lanes, arguments: Sequence[Arguments]) ->
     on_labels = _losses(logits, labels)
     on_logits = _divergences(logits, teacher, temperature).mean(dim=1)
     labels_weight, logits_weight = (alpha, 1.0) if weighted == "labels" else (1.0, alpha)
-    _train_on(labels_weight * on_labels + logits_weight * on_logits, turn)
+    losses = labels_weight * on_labels + logits_weight * on_logits
+    _record(stack, lanes, losses, labels)
+    _train_on(losses, turn)
     return list(logits.detach())
 
 
