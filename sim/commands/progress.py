@@ -17,6 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bars
+from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from cutlayer.sim.files.plain_text import plain
@@ -30,9 +31,10 @@ LINES_PER_PHASE: Final = 10  # where there is no terminal
 LINES_PER_METHOD: Final = 5
 REFRESHES_PER_S: Final = 4  # each takes some milliseconds of the process that plays the clocks
 BAR_WIDTH: Final = 20  # characters
+SPEED_OVER_S: Final = 600.0  # the remaining time is estimated from the last minutes
 MIN_BARS: Final = 3
 LINES_BESIDE_BARS: Final = 4  # the prompt, the command, the hidden bars, the note on Ctrl-C
-STOPPING: Final = "interrupted: the rounds in progress are finished; Ctrl-C again stops at once"
+STOPPING: Final = "interrupted: finishing the rounds in progress; Ctrl-C again stops at once"
 
 
 class PlainColumn(TextColumn):
@@ -52,19 +54,30 @@ class PlainColumn(TextColumn):
         return text
 
 
+class _StillBar(BarColumn):
+    """A bar that does not move by itself, unlike rich's of a task that has not begun."""
+
+    def render(self, task: Task) -> ProgressBar:
+        """Return the bar of a task."""
+        bar = super().render(task)
+        bar.pulse = False
+        return bar
+
+
 class _Bars(Bars):
-    """Bars on a terminal, with the counts of what they stand for."""
+    """Bars on a terminal, with counts and the remaining time, or the time taken when they are full."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(
             PlainColumn("{task.fields[name]}"),
-            BarColumn(BAR_WIDTH),
+            _StillBar(BAR_WIDTH),
             MofNCompleteColumn(),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(elapsed_when_finished=True),
             PlainColumn("{task.description}"),
             console=console,
             disable=not console.is_terminal,
             refresh_per_second=REFRESHES_PER_S,
+            speed_estimate_period=SPEED_OVER_S,
         )
 
 

@@ -109,13 +109,10 @@ def run(
         infos = dict.fromkeys(plan.info for plan in plans if trains)  # seeds may share a data set
         directory = data_folder(loaded.scenario, data_dir)
         datasets = {info: load(info, directory) for info in infos}
-        numerics = None
-        if runtime is not None:
-            numerics = stack.enter_context(runtime).numerics()
         seeds = []
         for plan in plans:
             dataset = datasets.get(plan.info)
-            used = versions(executor, dataset, numerics)
+            used = versions(executor, dataset, None)
             if curves is not None:
                 used["curves"] = "attached: trained once for each learning digest"
             seeds.append(
@@ -136,6 +133,10 @@ def run(
                 )
             )
         progress.planned([method for seed in seeds for method in seed.planned])
+        if runtime is not None:
+            numerics = stack.enter_context(runtime).numerics()
+            for seed in seeds:
+                seed.result.versions["numerics"] = numerics
         if resumable is not None:
             assert out is not None, "only a run in a folder can be resumed"
             resumable.begin(out.path)

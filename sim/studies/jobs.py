@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing import current_process
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,7 +58,7 @@ class Job:
             plan = make_plan(loaded, loaded.all_seeds[0])
             content_of = curve_of if self.job_type == "train" else plain
             dataset, trained_with = None, {}
-            runtime = None if self.job_type == "clock" else open_runtime(self._executor())
+            runtime = None if self.job_type == "clock" else open_runtime(self.executor)
             if runtime is not None:
                 directory = data_folder(plan.scenario, self.data_dir)
                 dataset = _loaded(plan.info, directory, self.folders)
@@ -71,11 +70,6 @@ class Job:
                     for entry in plan.scenario.methods
                 }
         return found.popitem()[1] if self.job_type == "train" else found
-
-    def _executor(self) -> str:
-        """Return the executor; in a worker, which cannot start others, it is one with the same bits."""
-        in_worker = current_process().daemon
-        return "inline" if self.executor == "processes" and in_worker else self.executor
 
     def _run(
         self,
