@@ -1,1 +1,1 @@
-"""The process: signals, and Python's module search path."""
+"""The process: signals, Python's module search path, and processes that run tasks for it."""
