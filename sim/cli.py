@@ -48,6 +48,10 @@ def _executor(text: str) -> Any:
     return typer.Option(metavar="|".join(EXECUTORS), help=text, callback=_known_executor)
 
 
+TrainingDevice = Annotated[
+    str,
+    typer.Option(metavar="cpu|cuda|cuda:N|mps", help="Device of torch on which models train."),
+]
 ScenarioArgument = Annotated[
     str,
     typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped scenario."),
@@ -129,9 +133,7 @@ def run(
         ),
     ] = None,
     scheduler: Scheduler = None,
-    device: Annotated[
-        str, typer.Option(metavar="cpu|cuda|mps", help="Device of torch that trains.")
-    ] = "cpu",
+    device: TrainingDevice = "cpu",
     threads: Threads = 1,
     out: Annotated[
         Path | None, typer.Option(help="New folder for the results [runs/NAME].")
@@ -226,6 +228,7 @@ def sweep(
         int | None, typer.Option(min=1, help="Worker processes on this machine [one per core].")
     ] = None,
     scheduler: Scheduler = None,
+    device: TrainingDevice = "cpu",
     data_dir: DataDir = None,
     cache: Annotated[
         Path | None,
@@ -255,6 +258,7 @@ def sweep(
             out=out,
             jobs=jobs,
             scheduler=scheduler,
+            device=device,
             data_dir=data_dir,
             cache=cache,
             full=full or [],

@@ -14,6 +14,7 @@ from cutlayer.sim.commands.progress import PhaseProgress
 from cutlayer.sim.commands.resume_file import content_of
 from cutlayer.sim.commands.run import STALLED, draw, write_trace_only
 from cutlayer.sim.files.atomic import write_json
+from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.executors import executor_entry, numerics_of
 from cutlayer.sim.process.workers import Here, Processes, Workers
 from cutlayer.sim.report.report import write_report
@@ -33,6 +34,7 @@ def sweep_command(
     out: Path | None,
     jobs: int | None,
     scheduler: str | None,
+    device: str,
     data_dir: Path | None,
     cache: Path | None,
     full: Sequence[int],
@@ -52,7 +54,7 @@ def sweep_command(
             raise UserError(
                 f"--full {point}: {name} has no such point; they are 0 to {len(study.points) - 1}"
             )
-    doing = workers(jobs, scheduler, threads, executor)
+    doing = workers(jobs, scheduler, threads, executor, device)
     with claim_study(out, study.study.name) as folder:
         begun = time.monotonic()
         try:
@@ -60,6 +62,7 @@ def sweep_command(
                 result = sweep(
                     study,
                     executor=executor,
+                    device=device,
                     out=folder,
                     workers=doing,
                     data_dir=data_dir,
@@ -71,7 +74,7 @@ def sweep_command(
                 for done, point in enumerate(full):
                     progress("full points", done, len(full), "")
                     target = folder.path / "points" / f"{point:04d}"
-                    results = write_full(result, point, target, write_trace_only)
+                    results = write_full(result, point, target, write_trace_only, device)
                     if len(results) > 1:
                         write_seeds(results, target / "seeds.json")
                     if results:
@@ -99,13 +102,17 @@ def _resume_file(study: LoadedStudy, options: Mapping[str, Any]) -> dict[str, An
     return content_of("sweep", study.document.source, scenario, options, written)
 
 
-def workers(jobs: int | None, scheduler: str | None, threads: int, executor: str) -> Workers:
+def workers(
+    jobs: int | None, scheduler: str | None, threads: int, executor: str, device: str
+) -> Workers:
     """Return the workers: a cluster, this process for a single job at a time, or processes."""
     trains = executor_entry(executor).trains
     if scheduler is not None:
+        settings = ExecutorSettings(device=device)
+        measure = partial(numerics_of, executor, settings) if trains else None
         if jobs is not None:
             raise UserError("--jobs and --scheduler: give one of the two")
-        return Cluster(scheduler, threads, partial(numerics_of, executor) if trains else None)
+        return Cluster(scheduler, threads, measure)
     count = jobs or os.cpu_count() or 1
     if count == 1:
         return Here(threads)

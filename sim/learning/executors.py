@@ -78,8 +78,15 @@ def open_runtime(name: str, settings: ExecutorSettings | None = None) -> Runtime
 
     Raises UnknownExecutorError, and UserError if the settings do not fit.
     """
-    entry = executor_entry(name)
-    return None if entry.open is None else entry.open(settings or ExecutorSettings())
+    entry, settings = executor_entry(name), settings or ExecutorSettings()
+    if entry.open is None:
+        if settings.device != "cpu":
+            raise UserError(
+                f"device: the executor {name} trains nothing, so it uses no device"
+                f" (got {settings.device!r})"
+            )
+        return None
+    return entry.open(settings)
 
 
 def numerics_of(name: str, settings: ExecutorSettings | None = None) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.plan import Plan, make_plan
 from cutlayer.sim.data.datasets import DATASETS, Dataset, load
 from cutlayer.sim.data.info import DatasetInfo
-from cutlayer.sim.learning.executor import Runtime
+from cutlayer.sim.learning.executor import ExecutorSettings, Runtime
 from cutlayer.sim.learning.executors import open_runtime
 from cutlayer.sim.methods.registry import OPTIONS
 from cutlayer.sim.process.tasks import Note
@@ -35,7 +35,7 @@ class Job:
 
     `clock` times every method of the scenario, `train` trains its only one, `alone` does both to each,
     with the study's `executor`.
-    Data lie in `data_dir`, users' modules in `folders`.
+    Data lie in `data_dir`, users' modules in `folders`; `device` is that of torch.
     """
 
     job_type: Literal["clock", "train", "alone"]
@@ -44,6 +44,7 @@ class Job:
     executor: str
     data_dir: Path | None = None
     folders: tuple[str, ...] = ()
+    device: str = "cpu"
 
     def perform(self, note: Note) -> dict[str, Any]:
         """Return the results by label, or for `train` the learning curve."""
@@ -58,7 +59,10 @@ class Job:
             plan = make_plan(loaded, loaded.all_seeds[0])
             content_of = curve_of if self.job_type == "train" else plain
             dataset, trained_with = None, {}
-            runtime = None if self.job_type == "clock" else open_runtime(self.executor)
+            settings = ExecutorSettings(device=self.device, note=note)
+            runtime = None
+            if self.job_type != "clock":
+                runtime = open_runtime(self.executor, settings)
             if runtime is not None:
                 directory = data_folder(plan.scenario, self.data_dir)
                 dataset = _loaded(plan.info, directory, self.folders)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from cutlayer.errors import UserError
 from cutlayer.models.own_object import folders_looked_in
+from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.executors import executor_entry, numerics_of
 from cutlayer.sim.process.interrupts import held_back
 from cutlayer.sim.process.workers import Job as AnyJob
@@ -42,6 +43,7 @@ class Runner:
     data_dir: Path | None
     progress: Progress
     check_folder: Callable[[], None]
+    device: str = "cpu"
     new: dict[str, int] = field(default_factory=lambda: {"clock runs": 0, "trainings": 0})
 
     @property
@@ -52,7 +54,7 @@ class Runner:
     @cached_property
     def numerics(self) -> dict[str, Any]:
         """What the bits of a training depend on in this process; nothing if the study trains none."""
-        return numerics_of(self.executor) or {}
+        return numerics_of(self.executor, ExecutorSettings(device=self.device)) or {}
 
     def run(self, cells: Sequence[Cell]) -> list[MethodResult]:
         """Return the result of each cell, trained if the study trains.
@@ -146,7 +148,8 @@ class Runner:
     def _job(
         self, job_type: Literal["clock", "train", "alone"], scenario: Mapping[str, Any], name: str
     ) -> Job:
-        return Job(job_type, scenario, name, self.executor, self.data_dir, folders_looked_in())
+        folders = folders_looked_in()
+        return Job(job_type, scenario, name, self.executor, self.data_dir, folders, self.device)
 
     def do(self, jobs: Sequence[AnyJob], done: Callable[[int, Any], None], what: str) -> None:
         """Do jobs, and show how many are done; a result is stored and counted by `done`, or neither."""

@@ -12,7 +12,8 @@ from cutlayer.scenarios.problems import ScenarioError
 from cutlayer.scenarios.study import LoadedStudy
 from cutlayer.scenarios.study import load_study as read_study_file
 from cutlayer.sim.files.atomic import errors_named, remove_stale_parts, write_json
-from cutlayer.sim.learning.executors import executor_entry, numerics_of
+from cutlayer.sim.learning.executor import ExecutorSettings
+from cutlayer.sim.learning.executors import open_runtime
 from cutlayer.sim.process.code import code_digest
 from cutlayer.sim.process.workers import Here, Workers
 from cutlayer.sim.results.curve import curve_of
@@ -50,6 +51,7 @@ def sweep(
     study: LoadedStudy | str | Path,
     *,
     executor: str = "inline",
+    device: str = "cpu",
     out: Path | ResultFolder | None = None,
     workers: Workers | None = None,
     data_dir: Path | None = None,
@@ -63,16 +65,17 @@ def sweep(
     `out` is a new or empty folder, one with this study, or one that the caller has claimed; without it
     results are stored in a temporary folder. Without `workers` everything runs in this process.
     `executor="none"` times cells and trains nothing; "processes" and "dask" mean "inline", because each
-    training already runs in one of the workers. `cache` is a folder of learning curves that several
-    studies share. `warn` gets one line for each damaged file, which is computed again. `resume_file`
-    returns the content of resume.json, which is written before anything runs.
+    training already runs in one of the workers. `device` is the device of torch that trains. `cache` is
+    a folder of learning curves that several studies share. `warn` gets one line for each damaged file,
+    which is computed again. `resume_file` returns the content of resume.json, which is written before
+    anything runs.
 
     Raises ScenarioError or StudyError before anything runs, OutputError if results cannot be stored, and
     JobError if jobs failed. Results that were stored by then stay.
     """
     loaded = study if isinstance(study, LoadedStudy) else load_study(study)
     executor = _IN_A_WORKER.get(executor, executor)
-    trains = executor_entry(executor).trains
+    trains = open_runtime(executor, ExecutorSettings(device=device)) is not None
     with ExitStack() as stack:
         sources = (loaded.base.document.source, loaded.document.source)
         stack.enter_context(looking_in([folder for file in sources for folder in beside(file)]))
@@ -99,6 +102,7 @@ def sweep(
                 data_dir=data_dir,
                 progress=progress,
                 check_folder=out.check if out else lambda: None,
+                device=device,
             )
             result = _result(loaded, executor, cells, runner)
             _decide(result, runner, measures)
@@ -109,7 +113,7 @@ def sweep(
 
 
 def write_full(
-    study: StudyResult, number: int, folder: Path, views: Views = no_views
+    study: StudyResult, number: int, folder: Path, views: Views = no_views, device: str = "cpu"
 ) -> list[RunResult]:
     """Play one point again and write its whole run folder: intervals, links, devices.
 
@@ -132,6 +136,7 @@ def write_full(
         results = run(
             scenario,
             executor=study.versions["executor"] if alone else "none",
+            device=device if alone else "cpu",
             out=claimed,
             curves=curves,
             views=views,
@@ -146,7 +151,7 @@ def _result(
     """Run all feasible cells and record where each curve came from."""
     feasible = [row for row in cells if row.infeasible is None]
     results = runner.run([row.cell for row in feasible])
-    versions_used = versions(executor, None, numerics_of(executor))
+    versions_used = versions(executor, None, runner.numerics or None)
     versions_used |= {"code": code_digest(CELL_CODE)}
     del versions_used["data"]
     result = StudyResult(loaded, versions_used, cells, new=runner.new)

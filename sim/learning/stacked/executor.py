@@ -23,6 +23,7 @@ from cutlayer.sim.learning.workspace import Workspace
 
 LANES = 32  # by default, at most this many chains run side by side
 ALONE = "no other chain has the same shape"
+ONE_AT_A_TIME = "--jobs 1"
 
 
 class Tally:
@@ -104,6 +105,8 @@ class Stacked(Inline):
         why = own.why_not or self._refused.get(own.kind)
         if why is not None:
             return why
+        if self._lanes == 1:
+            return ONE_AT_A_TIME
         together = [one for one, other in self._coming.items() if other == own]
         together = list(islice(filter(self._ready, together), self._lanes))
         if chain not in together or len(together) == 1:

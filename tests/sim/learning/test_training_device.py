@@ -5,11 +5,14 @@ No accelerator is needed: `other_device` stands for one, with the kernels of the
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from command_line import CommandLine
 from other_device import OTHER, OnOther, WrongDeviceError, watched
+from small_studies import study_file
 from test_stacked_methods import tensors
 from tiny_runs import METHODS, Inside
 
@@ -151,3 +154,37 @@ def test_numerics_have_the_device() -> None:
     numerics = numerics_of("inline")
     assert numerics is not None
     assert numerics["device"] == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["run", "tiny.yaml", "--device", "cuda:7"],
+            "device: 'cuda:7' is not available (available here: cpu, cuda:0, cuda:1)\n",
+        ),
+        (
+            ["run", "tiny.yaml", "--executor", "stacked", "--device", "gpu"],
+            "device: unknown device 'gpu': it must be cpu, cuda, cuda:N or mps"
+            " (available here: cpu, cuda:0, cuda:1)\n",
+        ),
+        (
+            ["run", "tiny.yaml", "--executor", "none", "--device", "cuda"],
+            "device: the executor none trains nothing, so it uses no device (got 'cuda')\n",
+        ),
+        (
+            ["sweep", "small.yaml", "--executor", "inline", "--device", "mps"],
+            "device: 'mps' is not available (available here: cpu, cuda:0, cuda:1)\n",
+        ),
+    ],
+    ids=["absent", "unknown", "none", "sweep"],
+)
+@pytest.mark.usefixtures("two_gpus")
+def test_a_device_that_cannot_be_used_ends_a_command(
+    cli: CommandLine, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    """One line, exit code 2, and no folder."""
+    study_file(tmp_path)
+    answer = cli(*arguments)
+    assert (answer.code, answer.err) == (2, message)
+    assert not list(tmp_path.glob("runs/*"))
