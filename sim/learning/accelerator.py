@@ -4,6 +4,7 @@ Only the training's arithmetic moves. Data are prepared on the CPU, so that batc
 device. Emulated devices have nothing to do with it: virtual times do not change.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from cutlayer.errors import UserError
+from cutlayer.models.draws import ACCELERATORS
 
 CPU: Final = torch.device("cpu")
 FORMS: Final = "cpu, cuda, cuda:N or mps"
@@ -58,12 +60,16 @@ def _list(names: list[str]) -> str:
 
 
 def prepare(device: torch.device) -> None:
-    """Make the kernels of this process repeat their bits on an accelerator, as far as torch can.
+    """Make an accelerator the current one, whose kernels repeat their bits as far as torch can.
 
-    Float32 is computed as float32: TF32, which cuDNN uses by default, has 10 bits of mantissa.
+    Float32 is computed as float32: TF32, which cuDNN uses by default, has 10 bits of mantissa. Does
+    nothing for the CPU.
     """
-    if device.type == "cpu":
+    if device.type not in ACCELERATORS:
         return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     torch.use_deterministic_algorithms(mode=True, warn_only=True)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False

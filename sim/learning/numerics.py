@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from cutlayer.sim.learning.accelerator import CPU, description
+from cutlayer.sim.learning.accelerator import CPU, description, prepare
 from cutlayer.sim.learning.kernels import fingerprint
 
 
@@ -14,6 +14,7 @@ def numerics(device: torch.device = CPU) -> dict[str, Any]:
 
     `kernels` is a measured fingerprint; the other entries describe the environment.
     """
+    prepare(device)
     return {
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),

@@ -3,6 +3,7 @@
 No accelerator is needed: `other_device` stands for one, with the kernels of the CPU.
 """
 
+import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -16,6 +17,7 @@ from small_studies import study_file
 from test_stacked_methods import tensors
 from tiny_runs import METHODS, Inside
 
+from cutlayer.models.draws import seed_of
 from cutlayer.models.quantise import Quantised
 from cutlayer.sim.learning import accelerator
 from cutlayer.sim.learning.accelerator import (
@@ -25,12 +27,14 @@ from cutlayer.sim.learning.accelerator import (
     description,
     device_of,
     moved,
+    prepare,
 )
 from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.executors import numerics_of
 from cutlayer.sim.learning.inline import InlineRuntime
 from cutlayer.sim.learning.stacked.executor import StackedRuntime
 from cutlayer.sim.learning.values import encode
+from cutlayer.sim.learning.workspace import Streams
 
 RUNTIMES: dict[str, type[InlineRuntime]] = {"inline": InlineRuntime, "stacked": StackedRuntime}
 GROUPS = ("splitfed_v2", "gas", "fedasync")
@@ -137,6 +141,70 @@ def test_a_gpu_is_named_with_or_without_its_number() -> None:
     assert str(caught.value) == (
         "device: 'cuda:2' is not available (available here: cpu, cuda:0, cuda:1)"
     )
+
+
+def flags() -> tuple[bool, ...]:
+    return (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.backends.cudnn.deterministic,
+        torch.backends.cudnn.benchmark,
+        torch.backends.cudnn.allow_tf32,
+        torch.backends.cuda.matmul.allow_tf32,
+    )
+
+
+def test_an_accelerator_repeats_its_bits_in_full_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flags of torch; the CPU needs none, and keeps those that a user has set."""
+    before, current = flags(), list[torch.device]()
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")  # restored at the end
+    prepare(CPU)
+    assert (flags(), current, "CUBLAS_WORKSPACE_CONFIG" in os.environ) == (before, [], False)
+    try:
+        prepare(torch.device("cuda", 1))
+        assert flags() == (True, True, False, False, False)
+        assert current == [torch.device("cuda", 1)]
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.deterministic = before[1]
+        torch.backends.cudnn.benchmark = before[2]
+        torch.backends.cudnn.allow_tf32 = before[3]
+        torch.backends.cuda.matmul.allow_tf32 = before[4]
+
+
+class Generator:
+    """The generator of an accelerator, as a module of torch offers it."""
+
+    def __init__(self) -> None:
+        self.state = torch.tensor([7])
+
+    def manual_seed(self, number: int) -> None:
+        self.state = torch.tensor([number])
+
+    def get_rng_state(self) -> torch.Tensor:
+        return self.state
+
+    def set_rng_state(self, state: torch.Tensor) -> None:
+        self.state = state
+
+
+def test_an_accelerator_draws_from_the_streams_of_chains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its generator gets the seed of the CPU's, and its own state back."""
+    own = Generator()
+    monkeypatch.setattr(torch, "get_device_module", lambda _: own)
+    device = torch.device("cuda", 0)
+    run = Inside()
+    run.workspace.device = device
+    with run.workspace.drawing(Streams(3, "module", 1, 2, device=device)):
+        assert run.workspace.streams is not None
+        run.workspace.streams.begin("block 0")
+        first = int(own.state)
+        assert first == seed_of(3, "module", 1, 2, "block 0", 0)
+        run.workspace.streams.begin("block 0")
+        assert int(own.state) == seed_of(3, "module", 1, 2, "block 0", 1) != first
+    assert int(own.state) == 7
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:x", "cpu:0", "CUDA", "", "meta"])
