@@ -23,6 +23,7 @@ if not (Path(__file__).parent / "sim").is_dir():
 
 if TYPE_CHECKING:
     from cutlayer.errors import UserError
+    from cutlayer.models.trained import load_model
     from cutlayer.scenarios.problems import ScenarioError
     from cutlayer.sim.data.info import DataError
     from cutlayer.sim.loggers.logger import Logger
@@ -44,6 +45,7 @@ _MODULES = {
     "StudyResult": "cutlayer.sim.studies.result",
     "UserError": "cutlayer.errors",
     "add_draws": "cutlayer.sim.uncertainty.run",
+    "load_model": "cutlayer.models.trained",
     "load_scenario": "cutlayer.sim.run.run",
     "load_study": "cutlayer.sim.studies.sweep",
     "read_run": "cutlayer.sim.results.read",
@@ -62,6 +64,7 @@ __all__ = [
     "StudyResult",
     "UserError",
     "add_draws",
+    "load_model",
     "load_scenario",
     "load_study",
     "read_run",

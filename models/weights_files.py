@@ -90,6 +90,12 @@ def load_weights(path: str | PathLike[str]) -> "tuple[dict[str, Tensor], dict[st
         return tensors, dict(file.metadata() or {})
 
 
+def load_metadata(path: str | PathLike[str]) -> dict[str, str]:
+    """Return the metadata of a file without reading its tensors. Raises WeightsError."""
+    with opened(path, "np") as file:
+        return dict(file.metadata() or {})
+
+
 def _types(file: Any) -> dict[str, str]:
     return {name: file.get_slice(name).get_dtype() for name in sorted(file.keys())}
 

@@ -152,6 +152,10 @@ def run(
         bool, typer.Option("--traffic", help="Also print the traffic by category, and by tier.")
     ] = False,
     draws: Draws = None,
+    save_model: Annotated[
+        bool,
+        typer.Option("--save-model", help="Save the final and the best model of each method."),
+    ] = False,
     log_to: Annotated[
         list[str] | None,
         typer.Option(
@@ -188,6 +192,7 @@ def run(
             traffic=traffic,
             draws_wanted=draws,
             log_to=log_to or [],
+            save_model=save_model,
             checkpoint_every=checkpoint_every,
         )
     )

@@ -31,7 +31,7 @@ commands -> build calibrate data errors files learning loggers methods models pa
         results run scenarios studies suggestion topologies uncertainty validate version views
 compute -> clock models topologies
 control -> errors models scenarios
-cutlayer -> data errors loggers results run scenarios studies uncertainty version
+cutlayer -> data errors loggers models results run scenarios studies uncertainty version
 data -> errors models streams suggestion topologies
 endpoints -> clock compute errors learning log models network streams topologies
 errors ->

@@ -64,6 +64,7 @@ def run_command(
     traffic: bool,
     draws_wanted: int | None = None,
     log_to: Sequence[str] = (),
+    save_model: bool = False,
     checkpoint_every: int = 1,
     resumed: Resumed | None = None,
 ) -> int:
@@ -116,6 +117,7 @@ def run_command(
                 progress=progress,
                 views=trace,
                 loggers=loggers,
+                save_model=save_model,
                 resumable=Resumable(content, checkpoint_every, warn),
             )
         with PhaseProgress(console) as phases:

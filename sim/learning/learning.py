@@ -13,7 +13,7 @@ from cutlayer.sim.learning.digest import Digest, Ingredient, node
 from cutlayer.sim.learning.fold import Fold
 from cutlayer.sim.learning.interleaved import Interleaved
 from cutlayer.sim.learning.mixed_cuts import MixedCuts
-from cutlayer.sim.learning.pending import Evaluation, Pending, Reports, TrainedRound
+from cutlayer.sim.learning.pending import Reports, TrainedRound
 from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.learning.state_key import MODEL, OPTIMIZER, StateKey
 from cutlayer.sim.learning.state_table import NOTHING, Before, StateTable, folded, in_order
@@ -267,14 +267,6 @@ class Learning:
         self._states.write(group.trunk, group.digest)
         if self.executor is not None:
             self._folded[0].append(self.executor.publish(group))
-
-    def evaluate(
-        self, models: Sequence[tuple[StateKey, ...]], cuts: Mapping[int, int]
-    ) -> Pending[Evaluation] | None:
-        """Evaluate models, named by their parts, on the test set; None if nothing is trained."""
-        if self.executor is None:
-            return None
-        return self.executor.evaluate(*self.models(models, cuts))
 
     def close_round(self, progress: Progress | None = None) -> TrainedRound:
         """Run and fold the chains that are open, and close the round.

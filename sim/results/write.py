@@ -8,6 +8,7 @@ utilisation.csv how busy links are over time       draws.csv, factors.csv, if as
 updates.csv     a row per update of an asynchronous method, if there is one
 decisions.csv   the decisions of a controller, if there is one
 classes.csv     accuracy per class, and clients.csv per client, if something was trained
+models/         trained models, if asked for
 plots/          figures                           versions.json   versions behind the numbers
 checksums.sha256                                  summary.json    the summary with the status
 
@@ -49,6 +50,7 @@ from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.results.utilisation import utilisation_rows
 
 SUMMARY: Final = "summary.json"
+MODELS: Final = "models/*.safetensors"
 DATA: Final = (
     *("scenario.yaml", "versions.json", "events.npz"),
     *(f"{table}.csv" for table in RUN_TABLES if table not in NOT_IN_EVERY_RUN),
@@ -112,9 +114,11 @@ class RunFolder:
                     pictures = views(result, self.path)
             except KeyboardInterrupt:
                 result.status = "stopped"
+            models = sorted(self.path.glob(MODELS))
             names = [
                 *DATA,
                 *self._further,
+                *(file.relative_to(self.path).as_posix() for file in models),
                 *(path.relative_to(self.path).as_posix() for path in pictures),
             ]
             _write_summary(self.path, result, names)

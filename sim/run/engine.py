@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Final
 from cutlayer.sim.clock import EndlessRoundError, TooManyEventsError
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Progress as ChainProgress
-from cutlayer.sim.learning.pending import Evaluation, Mark, Pending, TrainedRound
+from cutlayer.sim.learning.pending import Mark, TrainedRound
+from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.log.intervals import NO_CAUSE
 from cutlayer.sim.log.record import RoundRecord
 from cutlayer.sim.methods.method import Method, Round
@@ -55,12 +56,14 @@ class RoundProgress:
     """Callbacks: for every closed round, and for every client trained within a round.
 
     `committed` is called before `round_closed`, with the round's training; its states are kept until the
-    next round is committed.
+    next round is committed. `ended` is called once, after the last round that was committed, while its
+    states are kept.
     """
 
     round_closed: Callable[[RoundResult], None] = lambda _: None
     client_trained: ChainProgress | None = None
     committed: Callable[[Played, RoundResult], None] = lambda *_: None
+    ended: Callable[[], None] = lambda: None
 
 
 class Engine(ABC):
@@ -222,6 +225,7 @@ class Engine(ABC):
         world, index = self.world, rnd.index
         last = index == stop.rounds - 1 or world.clock.elapsed_s >= stop.virtual_time_s
         evaluated = last or (index + 1) % stop.evaluate_every == 0
+        executor, models = world.learning.executor, self._models(rnd)
         straggler = record.straggler
         elapsed_s = [self._elapsed_s(member, record) for member in range(len(rnd.participants))]
         available_s = self._available_s(rnd, record)
@@ -261,18 +265,19 @@ class Engine(ABC):
             trained,
             self._totals.energy_j(rnd, record, elapsed_s),
             (add,),
-            evaluation=self._evaluation(rnd) if evaluated else None,
+            evaluation=executor.evaluate(*models) if evaluated and executor is not None else None,
             learned=self._learned.get(index, {}),
+            models=models[0],
         )
 
-    def _evaluation(self, rnd: Round) -> Pending[Evaluation] | None:
-        """Issue the evaluation after a round; None if nothing is trained here."""
+    def _models(self, rnd: Round) -> tuple[Sequence[tuple[StateKey, ...]], Sequence[int]]:
+        """Return the models that an evaluation after a round uses, and the weight of each."""
         fleet, learning = self.world.fleet, self.world.learning
         if not learning.trains:
-            return None
+            return (), ()
         differ = learning.mixed is not None and learning.mixed.freezes_device
         cuts = Counter(fleet.cuts[client] for client in fleet.able) if differ else {}
-        return learning.evaluate(self.method.evaluated(rnd), cuts)
+        return learning.models(self.method.evaluated(rnd), cuts)
 
     def _available_s(self, rnd: Round, record: RoundRecord) -> float:  # noqa: ARG002
         """Return the time of all members together for the method's work, in seconds."""

@@ -103,15 +103,15 @@ def play_steps(
         learned=None if curve is None else figures_by_round(curve),
         control=control_of(plan, entry, method),
     )
+    progress = progress or RoundProgress()
     try:
-        return (
-            yield from engine.steps(
-                stop or scenario_stop(plan.scenario), progress or RoundProgress()
-            )
-        )
+        return (yield from engine.steps(stop or scenario_stop(plan.scenario), progress))
     finally:
         with held_back():
-            engine.finish()
+            try:
+                progress.ended()
+            finally:
+                engine.finish()
             result.client_names = plan.topology.clients
             if curve is not None:
                 take_outcome(result, curve)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cutlayer.sim.learning.pending import Evaluation, Pending, TrainedRound
+from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.results.round import RoundResult
 
 
@@ -13,7 +14,8 @@ class Played:
     """A played round: its figures without those of the training, and what adds it to the result.
 
     `learned` has the figures of a training with the same digest, by the names of their fields. `effects`
-    run when it is committed; `energy_j` adds the use of the devices and returns their energy.
+    run when it is committed; `energy_j` adds the use of the devices and returns their energy. `models`
+    are those that an evaluation after the round uses, by the states of their parts.
     """
 
     row: RoundResult
@@ -22,6 +24,7 @@ class Played:
     effects: Sequence[Callable[[], None]]
     evaluation: Pending[Evaluation] | None = None
     learned: Mapping[str, Any] = field(default_factory=dict)
+    models: Sequence[tuple[StateKey, ...]] = ()
     further: list[Callable[[], None]] = field(default_factory=list)
 
     @property

@@ -63,6 +63,7 @@ def run(
     views: Views = no_views,
     loggers: Sequence[MakeLogger] = (),
     resumable: Resumable | None = None,
+    save_model: bool = False,
 ) -> list[RunResult]:
     """Run every method of a scenario for each of its seeds; return one result per seed.
 
@@ -82,6 +83,9 @@ def run(
     `loggers` are classes of loggers, see `cutlayer.Logger`: each is called once for every seed, and its
     object receives the figures of that seed's rounds as they close.
 
+    With `save_model`, the folder `models` gets the final and the best model of each method, which
+    `cutlayer.load_model` loads.
+
     With `resumable`, the folder has what it takes to continue the run, and a run in it is continued.
 
     `curves` has learning curves by seed and label; only these methods are run, and not trained.
@@ -98,6 +102,10 @@ def run(
     settings = ExecutorSettings(jobs, threads, scheduler, device, folders, progress.note)
     runtime = open_runtime(executor, settings)
     trains = runtime is not None
+    if save_model and not trains:
+        raise UserError(f"--save-model needs an executor that trains (got executor {executor!r})")
+    if save_model and out is None:
+        raise UserError("save_model: models are saved in the folder of the run, and none is given")
     with ExitStack() as stack:
         stack.enter_context(looking_in(beside(loaded.document.source)))
         if isinstance(out, Path):
@@ -130,6 +138,7 @@ def run(
                     views=views,
                     loggers=loggers,
                     resumable=resumable,
+                    save_model=save_model,
                 )
             )
         progress.planned([method for seed in seeds for method in seed.planned])

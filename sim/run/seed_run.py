@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.data.datasets import Dataset
+from cutlayer.sim.files.plain_text import FileNames
 from cutlayer.sim.learning.executor import Runtime
 from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.loggers.live import Loggers, following
@@ -22,6 +23,7 @@ from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.results.write import RunFolder, Views, no_views
 from cutlayer.sim.run.engine import RoundProgress, Steps
 from cutlayer.sim.run.play import empty_result, play_steps
+from cutlayer.sim.run.played import Played
 from cutlayer.sim.run.progress import MethodRun, Progress
 from cutlayer.sim.run.resumable import Resumable, check_versions
 
@@ -53,6 +55,7 @@ class SeedRun:
         views: Views = no_views,
         loggers: Sequence[MakeLogger] = (),
         resumable: Resumable | None = None,
+        save_model: bool = False,
     ) -> None:
         self.result = result
         self.methods = {entry.label: entry for entry in _entries(plan, curves)}
@@ -68,6 +71,7 @@ class SeedRun:
         self._views = views
         self._makers = loggers
         self._resumable = resumable
+        self._save_model = save_model
         self._loggers = Loggers(())
         self._files: RunFolder | None = None
         self._open = ExitStack()
@@ -135,6 +139,8 @@ class SeedRun:
             checkpoints = method_checkpoints(self.result.path, number, label, self._resumable)
             runtime = checkpoints.runtime(runtime)
             progress = replace(progress, committed=checkpoints.committed)
+        if self._save_model and self.result.path is not None:
+            progress = self._saving(entry, progress)
         whole = yield from play_steps(
             self._plan,
             entry,
@@ -150,6 +156,22 @@ class SeedRun:
             self._whole.add(label)
             self._progress.method_finished(method, result)
         return whole
+
+    def _saving(self, entry: MethodEntry, progress: RoundProgress) -> RoundProgress:
+        """Return the progress of a method whose models are saved, before the checkpoints of rounds."""
+        from cutlayer.sim.run.saved_models import FOLDER, SavedModels  # which imports torch
+
+        assert self.result.path is not None
+        names = FileNames()
+        name = {label: names.of(label) for label in self.methods}[entry.label]
+        folder, note = self.result.path / FOLDER, self._progress.note
+        models = SavedModels(folder, name, self._plan, entry, note)
+
+        def committed(played: Played, closed: RoundResult) -> None:
+            models.committed(played, closed)
+            progress.committed(played, closed)
+
+        return replace(progress, committed=committed, ended=models.ended)
 
     def finish(self) -> None:
         """Set the status of the result, write the files and end the context, if that is not done."""

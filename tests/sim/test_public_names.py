@@ -30,6 +30,7 @@ PUBLIC = [
     "StudyResult",
     "UserError",
     "add_draws",
+    "load_model",
     "load_scenario",
     "load_study",
     "read_run",

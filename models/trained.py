@@ -1,0 +1,39 @@
+"""Load a trained model that `cutlayer run --save-model` has saved."""
+
+import json
+from os import PathLike
+from typing import TYPE_CHECKING
+
+from cutlayer.models.catalogue import build
+from cutlayer.models.errors import WeightsError
+from cutlayer.models.pretrained import load_into
+from cutlayer.models.weights_files import load_metadata
+
+if TYPE_CHECKING:
+    from cutlayer.models.model import Model
+
+
+def load_model(path: str | PathLike[str], *, model: str | None = None) -> "Model":
+    """Return a saved model with its trained weights, an `nn.Module` in evaluation mode.
+
+    It maps inputs [n, *input shape], normalised with the `mean` and `std` of its metadata, to class
+    scores [n, classes]. A file never names code to run: for a model of your own, pass its name as
+    `model="package.module:Object"`. Raises WeightsError if the file is not a saved model or does not
+    fit.
+    """
+    about = load_metadata(path)
+    where = f"weights file {str(path)!r}"
+    try:
+        name, seed = about["model"], json.loads(about["recipe"])["seed"]
+        classes, shape = int(about["classes"]), tuple(map(int, json.loads(about["input_shape"])))
+        seed = int(seed)
+    except (KeyError, ValueError, TypeError):
+        raise WeightsError(
+            f"{where} is not a model of `cutlayer run --save-model`: its metadata lack the recipe"
+            " (cutlayer.models.load_weights returns the tensors of any file)"
+        ) from None
+    if model is None and ":" in name:
+        raise WeightsError(f"{where} has the weights of a model of your own: pass model={name!r}")
+    made = build(model or name, classes=classes, input_shape=shape, seed=seed)
+    load_into(made, path)
+    return made.eval()
