@@ -186,6 +186,12 @@ def check_output_file(
         )
 
 
+def sync_file(file: Path) -> None:
+    """Flush a file to disk. Raises OutputError."""
+    with errors_named(file):
+        _sync(file)
+
+
 def _sync(file: Path) -> None:
     entry = os.open(file, os.O_RDWR)
     try:

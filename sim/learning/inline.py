@@ -263,6 +263,10 @@ class InlineMark:
         """Return the states by name and version: the current ones, and those that open chains read."""
         return self._values
 
+    def tokens(self) -> Mapping[tuple[StateKey, int], object]:
+        """Return the values: they are not changed in place."""
+        return self._values
+
     def versions(self) -> Mapping[StateKey, int]:
         """Return the current version of each state."""
         return self._versions

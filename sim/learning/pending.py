@@ -80,6 +80,9 @@ class Mark(Protocol):
     def values(self) -> "Mapping[tuple[StateKey, int], Any]":
         """Return the states by name and version: the current ones, and those that open chains read."""
 
+    def tokens(self) -> "Mapping[tuple[StateKey, int], object]":
+        """Return an object for each value, which is the same one in another mark if the value is."""
+
     def versions(self) -> "Mapping[StateKey, int]":
         """Return the current version of each state."""
 

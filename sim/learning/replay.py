@@ -235,6 +235,10 @@ class _ReplayedMark:
         """Refuse."""
         raise AssertionError(_UNKNOWN)
 
+    def tokens(self) -> Mapping[tuple[StateKey, int], object]:
+        """Refuse."""
+        raise AssertionError(_UNKNOWN)
+
     def versions(self) -> Mapping[StateKey, int]:
         """Refuse."""
         raise AssertionError(_UNKNOWN)

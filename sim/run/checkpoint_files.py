@@ -1,49 +1,54 @@
 """The files of a method's checkpoints: written whole or not at all, and checked when they are read.
 
-Method number N of a run has two kinds of files in the folder `checkpoint`:
+Method number N of a run has these files in the folder `checkpoint`:
 
 N.rounds                      a line for each committed round: a checksum, and JSON
-N-R-CHECKSUM.safetensors      the states at the close of the R-th round, see `sim.learning.values`
+N-R-CHECKSUM.safetensors      the close of the R-th round, see `sim.learning.values`: which values it has
+N.CHECKSUM.safetensors        a value that one or several of them have
 
-The last states are kept, and earlier ones that were flushed to the disk: the last may be damaged after a
-power failure, since not every file is flushed. A process that is killed loses nothing.
+The last close is kept, and the one before it that was flushed to the disk: the last may be damaged after
+a power failure, since not every file is flushed. A process that is killed loses nothing.
 """
 
 import json
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from cutlayer.sim.files.atomic import errors_named, is_part, whole_file, write_bytes
+from cutlayer.sim.files.atomic import errors_named, is_part, sync_file, whole_file, write_bytes
 
-SYNC_EVERY_S: Final = 1.0
-_STATES: Final = re.compile(r"([0-9]+)-([0-9]+)-([0-9a-f]{32})\.safetensors")
+SYNC_EVERY_S: Final = 10.0
+_CLOSE: Final = re.compile(r"([0-9]+)-([0-9]+)-([0-9a-f]{32})\.safetensors")
+_VALUE: Final = re.compile(r"([0-9]+)\.([0-9a-f]{32})\.safetensors")
 
 Line = Mapping[str, Any]
+Pieces = Sequence[bytes | memoryview]
+Values = Callable[[bytes], Collection[str]]  # the checksums of the values that a close has
 
 
 class _Saved(NamedTuple):
-    """A file of states, and whether it was flushed to the disk."""
+    """The close of a round: its file, the checksums of its values, and whether all are on the disk."""
 
     file: Path
+    values: frozenset[str]
     on_disk: bool
 
 
 @dataclass
 class Found:
-    """What `read` found: the rounds up to the newest states that are whole, and these states.
+    """What `read` found: the rounds up to the newest close that is whole, and this close.
 
-    `damaged` are the files that made it go back to them.
+    `damaged` are the files that made it go back to it.
     """
 
     lines: Sequence[Line] = ()
-    states: bytes | None = None
+    close: bytes | None = None
     damaged: list[Path] = field(default_factory=list)
 
 
@@ -55,10 +60,11 @@ class CheckpointFiles:
         self._number = number
         self._rounds = folder / f"{number}.rounds"
         self._saved: list[_Saved] = []  # the oldest first
+        self._values: dict[str, bool] = {}  # by checksum: whether it is on the disk
         self._synced_at = -SYNC_EVERY_S
         self._sync = False
 
-    def read(self) -> Found:
+    def read(self, values_of: Values) -> Found:
         """Read what an earlier command left, and remove what is of no use. Create the folder."""
         found = Found()
         with errors_named(self._folder):
@@ -66,21 +72,33 @@ class CheckpointFiles:
             self._synced_at = time.monotonic() - SYNC_EVERY_S
             content = self._rounds.read_bytes() if self._rounds.exists() else b""
             lines = _lines(content)
-            states = self._states_by_round()
-            for rounds, file in sorted(states.items(), reverse=True):
-                if found.states is None:
-                    data = file.read_bytes()
-                    if _checksum(data) in file.name and rounds <= len(lines):
-                        found.lines, found.states = lines[:rounds], data
-                    else:
-                        found.damaged.append(self._rounds if rounds > len(lines) else file)
-                        file.unlink()
-                        continue
-                self._saved.insert(0, _Saved(file, on_disk=True))
+            for rounds, file in sorted(self._closes().items(), reverse=True):
+                data = file.read_bytes()
+                damaged = self._damaged(file, data, values_of)
+                if damaged is None and rounds > len(lines):
+                    damaged = self._rounds
+                if damaged is not None:
+                    file.unlink()
+                    if found.close is None:
+                        found.damaged.append(damaged)
+                    continue
+                self._saved.insert(0, _Saved(file, frozenset(values_of(data)), on_disk=True))
+                if found.close is None:
+                    found.lines, found.close = lines[:rounds], data
+            self._values = dict.fromkeys(self._in_use(), True)
+            for file in self._folder.iterdir():
+                named = _VALUE.fullmatch(file.name)
+                if named and int(named[1]) == self._number and named[2] not in self._values:
+                    file.unlink()
             kept = b"".join(map(_line_of, found.lines))
             if kept != content:
                 write_bytes(self._rounds, kept)
         return found
+
+    def value(self, checksum: str) -> bytes:
+        """Return a value of the close that `read` found."""
+        with errors_named(self._folder):
+            return self._value(checksum).read_bytes()
 
     def append(self, line: Line) -> None:
         """Add a line for a committed round."""
@@ -92,30 +110,65 @@ class CheckpointFiles:
             if self._sync:
                 os.fsync(file.fileno())
 
-    def save(self, rounds: int, pieces: Sequence[bytes | memoryview]) -> None:
-        """Write the states after a number of rounds, whose lines have been added."""
-        name = f"{self._number}-{rounds}-{_checksum(*pieces)}.safetensors"
-        target = self._folder / name
-        with whole_file(target, sync=self._sync) as part, part.open("wb") as file:
-            file.writelines(pieces)
+    def add(self, pieces: Pieces) -> str:
+        """Write a value unless it is there; return its checksum."""
+        checksum = _checksum(*pieces)
+        if checksum not in self._values:
+            _write(self._value(checksum), pieces, sync=self._sync)
+            self._values[checksum] = self._sync
+        return checksum
+
+    def save(self, rounds: int, pieces: Pieces, values: Collection[str]) -> None:
+        """Write the close of a round, whose line and `values` have been added."""
+        target = self._folder / f"{self._number}-{rounds}-{_checksum(*pieces)}.safetensors"
+        if self._sync:
+            for checksum in values:
+                if not self._values[checksum]:
+                    sync_file(self._value(checksum))
+                    self._values[checksum] = True
+        _write(target, pieces, sync=self._sync)
         if self._sync:
             self._synced_at = time.monotonic()
         safe = [saved for saved in self._saved if saved.on_disk] or self._saved
-        for saved in self._saved:
-            if saved not in safe[-1:]:
-                with suppress(OSError):  # it is not needed any more
-                    saved.file.unlink()
-        self._saved = [*safe[-1:], _Saved(target, self._sync)]
+        old = [saved.file for saved in self._saved if saved not in safe[-1:]]
+        self._saved = [*safe[-1:], _Saved(target, frozenset(values), self._sync)]
+        unused = self._values.keys() - self._in_use()
+        for checksum in unused:
+            del self._values[checksum]
+        for file in (*old, *map(self._value, unused)):
+            with suppress(OSError):  # it is not needed any more
+                file.unlink()
 
-    def _states_by_round(self) -> dict[int, Path]:
-        """Return the files of states by their numbers of rounds, and remove unfinished files."""
+    def _value(self, checksum: str) -> Path:
+        return self._folder / f"{self._number}.{checksum}.safetensors"
+
+    def _in_use(self) -> set[str]:
+        return {checksum for saved in self._saved for checksum in saved.values}
+
+    def _damaged(self, file: Path, data: bytes, values_of: Values) -> Path | None:
+        """Return the damaged file of a close: its own, or that of a value; None if all are whole."""
+        if _checksum(data) not in file.name:
+            return file
+        for checksum in values_of(data):
+            value = self._value(checksum)
+            if not value.exists() or _checksum(value.read_bytes()) != checksum:
+                return value
+        return None
+
+    def _closes(self) -> dict[int, Path]:
+        """Return the files of closes by their numbers of rounds, and remove unfinished files."""
         found = {}
         for file in list(self._folder.iterdir()):
             if is_part(file.name):
                 file.unlink(missing_ok=True)
-            elif (named := _STATES.fullmatch(file.name)) and int(named[1]) == self._number:
+            elif (named := _CLOSE.fullmatch(file.name)) and int(named[1]) == self._number:
                 found[int(named[2])] = file
         return found
+
+
+def _write(target: Path, pieces: Pieces, *, sync: bool) -> None:
+    with whole_file(target, sync=sync) as part, part.open("wb") as file:
+        file.writelines(pieces)
 
 
 def _lines(content: bytes) -> list[Line]:

@@ -5,7 +5,7 @@ the run replays these rounds on the clock and trains the others; the results are
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection
 from hashlib import blake2b
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from cutlayer.sim.learning.replay import (
     SavedStates,
 )
 from cutlayer.sim.learning.run_values import UnsavableRunError
+from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.learning.values import (
     UnknownValueError,
     decode,
@@ -30,6 +31,8 @@ from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.checkpoint_files import CheckpointFiles, Found, Line
 from cutlayer.sim.run.played import Played
 from cutlayer.sim.run.resumable import CHECKPOINT, Note, Resumable
+
+_Which = tuple[StateKey, int]
 
 
 def method_checkpoints(
@@ -52,7 +55,10 @@ class MethodCheckpoints:
         self._every = every
         self._note = note
         self._savable = True
-        self._found = files.read()
+        self._stored: dict[
+            _Which, tuple[object, str]
+        ] = {}  # tokens and checksums, see `Mark.tokens`
+        self._found = files.read(_values_of)
         self.rounds = len(self._found.lines)
         if self._found.damaged:
             _report_damage(self._found, label, note)
@@ -86,29 +92,44 @@ class MethodCheckpoints:
         self._files.append(line)
         if (closed.index + 1) % self._every == 0 and self._savable:
             try:
-                pieces = _pieces(mark)
+                self._save(mark, closed.index + 1)
             except (UnknownValueError, UnsavableRunError) as error:
                 self._savable = False
                 self._note(f"{self._label} has no checkpoints: {error}")
+
+    def _save(self, mark: Mark, rounds: int) -> None:
+        """Write the values that have changed since the last time, and the close of the round."""
+        values, stored = mark.values(), {}
+        for which, token in mark.tokens().items():
+            before = self._stored.get(which)
+            if before is not None and before[0] is token:
+                stored[which] = before
             else:
-                self._files.save(closed.index + 1, pieces)
-
-    def _restored(self) -> SavedStates:
-        """Return the states from which the run goes on."""
-        content, self._found.states = self._found.states, None
-        assert content is not None, "the states are restored once"
-        return SavedStates(**decode(content))
-
-
-def _pieces(mark: Mark) -> Sequence[bytes | memoryview]:
-    """Return the encoded states of a mark."""
-    return encode_pieces(
-        {
-            "values": dict(mark.values()),
+                stored[which] = token, self._files.add(encode_pieces(values[which]))
+        self._stored = stored
+        checksums = {which: checksum for which, (_, checksum) in stored.items()}
+        close = {
+            "values": checksums,
             "versions": dict(mark.versions()),
             "groups": list(mark.groups()),
         }
-    )
+        self._files.save(rounds, encode_pieces(close), set(checksums.values()))
+
+    def _restored(self) -> SavedStates:
+        """Return the states from which the run goes on."""
+        assert self._found.close is not None
+        close = decode(self._found.close)
+        content = {
+            checksum: decode(self._files.value(checksum))
+            for checksum in set(close["values"].values())
+        }
+        values = {which: content[checksum] for which, checksum in close["values"].items()}
+        return SavedStates(values, close["versions"], close["groups"])
+
+
+def _values_of(close: bytes) -> Collection[str]:
+    """Return the checksums of the values that a close has."""
+    return set(decode(close, copy=False)["values"].values())
 
 
 def _report_damage(found: Found, label: str, note: Note) -> None:

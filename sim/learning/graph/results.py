@@ -100,6 +100,10 @@ class GraphMark:
         """Return the states by name and version: the current ones, and those that open chains read."""
         return _Decoded(self._graph, self._values)
 
+    def tokens(self) -> Mapping[tuple[StateKey, int], object]:
+        """Return the values as the graph knows them."""
+        return self._values
+
     def versions(self) -> Mapping[StateKey, int]:
         """Return the current version of each state."""
         return self._versions

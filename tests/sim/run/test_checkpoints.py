@@ -11,6 +11,7 @@ from tiny_runs import digits, tiny
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.learning.executors import open_runtime
 from cutlayer.sim.learning.replay import ReplayError
+from cutlayer.sim.learning.values import decode
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.checkpoints import method_checkpoints
@@ -155,6 +156,49 @@ def test_damaged_states_are_named_and_those_before_them_are_used(
         "cannot be used (damaged): splitfed goes on from the beginning"
     )
     assert training.replayed == 0
+
+
+def test_a_damaged_value_is_named_and_not_used(tmp_path: Path) -> None:
+    training = Training("methods=[splitfed]")
+    undisturbed = training.run(tmp_path)
+    _, last = states_in(tmp_path)
+    of_last = set(decode(last.read_bytes())["values"].values())
+    of_first = set(decode(states_in(tmp_path)[0].read_bytes())["values"].values())
+    value = tmp_path / CHECKPOINT / f"0.{min(of_last - of_first)}.safetensors"
+    changed(value)
+    assert figures(training.run(tmp_path)) == figures(undisturbed)
+    assert training.notes == [
+        f"{value} cannot be used (damaged): splitfed goes on from its round {training.replayed}"
+    ]
+    assert 0 < training.replayed < ROUNDS
+    value = next((tmp_path / CHECKPOINT).glob("0.*.safetensors"))
+    for file in (tmp_path / CHECKPOINT).glob("0.*.safetensors"):
+        file.unlink()
+    assert figures(training.run(tmp_path)) == figures(undisturbed)
+    assert training.replayed == 0
+
+
+def test_only_values_that_have_changed_are_written(tmp_path: Path) -> None:
+    """An optimizer is trained by one client, and stays as it is while others train theirs."""
+    kept = ("training.optimizer_state=kept", "training.clients_per_round=1")
+    training = Training("methods=[classic_fl]", *kept)
+    seen: list[dict[str, int]] = []
+
+    def look(_: RoundResult) -> None:
+        found = (tmp_path / CHECKPOINT).glob("0.*.safetensors")
+        seen.append({file.name: file.stat().st_mtime_ns for file in found})
+
+    training.run(tmp_path, closed=look)
+    first, *_, last = seen
+    again = first.keys() & last.keys()
+    assert again
+    assert all(first[name] == last[name] for name in again)
+    used = {
+        checksum
+        for file in states_in(tmp_path)
+        for checksum in decode(file.read_bytes())["values"].values()
+    }
+    assert {name.split(".")[1] for name in last} == used
 
 
 def test_a_line_that_is_cut_off_ends_the_rounds(tmp_path: Path) -> None:
