@@ -4,7 +4,6 @@ Only one chain's replicas exist at a time, except those of interleaved chains, a
 by one, so memory use does not grow with the number of clients.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Self
@@ -16,13 +15,13 @@ from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.evaluation import all_finite, combined, evaluate_batches, modules_of
 from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.fold import Fold
+from cutlayer.sim.learning.inline_mark import InlineMark
 from cutlayer.sim.learning.interleaved import Interleaved
 from cutlayer.sim.learning.interleaved_execution import GroupRun
 from cutlayer.sim.learning.numerics import numerics
 from cutlayer.sim.learning.pending import ChainReport, Done, Evaluation, Reports
 from cutlayer.sim.learning.replica import State
-from cutlayer.sim.learning.state_key import MODEL, MOMENTS, StateKey, shared
-from cutlayer.sim.learning.states import States
+from cutlayer.sim.learning.state_key import MOMENTS, StateKey
 from cutlayer.sim.learning.workspace import Workspace
 from cutlayer.sim.process.interrupts import let_in
 from cutlayer.sim.process.memory import keep_memory
@@ -224,7 +223,9 @@ class Inline:
         """Continue from a mark of an earlier run, before any chain is held."""
         assert not self._open, "chains have been opened"
         values = {which: self.workspace.at_home(which[0], v) for which, v in values.items()}
-        self.workspace.states.restore(values, versions)
+        at_home = self.workspace.at_home
+        kept = {(key, version): at_home(key, value) for (key, version), value in values.items()}
+        self.workspace.states.restore(kept, versions)
         for chain in chains:
             self.hold(chain)
         of_group: dict[Group, list[Chain]] = {}
@@ -244,58 +245,3 @@ class Inline:
         """Free the replicas of groups."""
         self._groups.clear()
         self._early.clear()
-
-
-class InlineMark:
-    """The states at the close of a round; values never change, so that they are kept as they are."""
-
-    done = True
-
-    def __init__(self, states: States, groups: Sequence[GroupRun | None] = ()) -> None:
-        self._groups = groups
-        self._versions = dict(states.versions())
-        self._values = states.kept_values()
-
-    def result(self) -> None:
-        """Return: chains run when they are issued."""
-
-    def values(self) -> Mapping[tuple[StateKey, int], Any]:
-        """Return the states by name and version: the current ones, and those that open chains read."""
-        return self._values
-
-    def tokens(self) -> Mapping[tuple[StateKey, int], object]:
-        """Return the values: they are not changed in place."""
-        return self._values
-
-    def versions(self) -> Mapping[StateKey, int]:
-        """Return the current version of each state."""
-        return self._versions
-
-    def weights_digest(self) -> str:
-        """Return a fingerprint of all trained weights, which does not depend on the cut."""
-        current = {key: self._values[key, version] for key, version in self._versions.items()}
-        return weights_digest(current, self._versions)
-
-    def groups(self) -> Sequence[Any]:
-        """Return the open groups as values; they share tensors with the groups."""
-        return [None if run is None else run.dump() for run in self._groups]
-
-    def release(self) -> None:
-        """Forget the states."""
-        self._values, self._groups = {}, ()
-
-
-def weights_digest(states: Mapping[StateKey, Any], versions: Mapping[StateKey, int]) -> str:
-    """Return a fingerprint of the trained weights among states, which does not depend on the cut."""
-    fingerprint = hashlib.blake2b(digest_size=16)
-    weights: State = {}
-    for key, state in states.items():
-        unused = key.cut is not None and versions[key] == 0
-        if key.is_module and not unused:
-            of_model = key in shared("device", "server") or key == StateKey(MODEL, block=key.block)
-            prefix = "" if of_model else f"{key.text}:"
-            weights |= {prefix + name: value for name, value in state.items()}
-    for name in sorted(weights):
-        fingerprint.update(name.encode())
-        fingerprint.update(weights[name].cpu().contiguous().numpy().tobytes())
-    return fingerprint.hexdigest()

@@ -90,7 +90,7 @@ class GroupRun:
         for client, round_index, run in value["runs"]:
             chain = of_name[client, round_index]
             loaded._runs[chain], loaded._passes[chain] = load(chain, workspace, run)
-        loaded._values = value["values"]
+        loaded._values = workspace.on_device(value["values"])
         return loaded
 
     def _free(self) -> None:

@@ -110,13 +110,14 @@ def load(
 ) -> tuple[ChainRun, list[ForwardPass]]:
     """Return the context of a chain and its waiting forward passes; the context owns the value."""
     run = ChainRun(chain, workspace, exclusive=True)
+    value = value | {"kept": workspace.on_device(value["kept"])}
     for part, of_part in value["replicas"].items():
         run.replicas[part] = _replica(chain, workspace, part, of_part)
     passes = [
         _passed_again(
             run, operation_named(name), arguments, calls, buffers, deepcopy(value["kept"])
         )
-        for name, arguments, calls, buffers in value["passes"]
+        for name, arguments, calls, buffers in workspace.on_device(value["passes"])
     ]
     for part, of_part in value["replicas"].items():
         _set_buffers(run.replicas[part].module, of_part["buffers"])
@@ -172,7 +173,8 @@ def _replica(chain: Chain, workspace: Workspace, part: str, value: dict[str, Any
     if optimizer is not None:
         optimizer.load_state_dict(value["optimizer"])
     for name, gradient in value["gradients"].items():
-        module.get_parameter(name).grad = gradient
+        parameter = module.get_parameter(name)
+        parameter.grad = gradient.to(parameter.device)
     return Replica(module, optimizer)
 
 

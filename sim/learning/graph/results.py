@@ -6,7 +6,7 @@ from typing import Any
 from cutlayer.sim.learning.chain import Progress
 from cutlayer.sim.learning.evaluation import BatchCounts, combined
 from cutlayer.sim.learning.graph.nodes import Graph, Node, Value
-from cutlayer.sim.learning.inline import weights_digest
+from cutlayer.sim.learning.inline_mark import weights_digest
 from cutlayer.sim.learning.pending import ChainReport, Evaluation
 from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.learning.states import States

@@ -12,7 +12,8 @@ from tiny_runs import tiny
 from cutlayer import run
 from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.executors import EXECUTORS, ExecutorEntry
-from cutlayer.sim.learning.inline import Inline, InlineMark, InlineRuntime
+from cutlayer.sim.learning.inline import Inline, InlineRuntime
+from cutlayer.sim.learning.inline_mark import InlineMark
 from cutlayer.sim.learning.workspace import Workspace
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult

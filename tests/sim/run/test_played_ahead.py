@@ -8,7 +8,8 @@ import pytest
 from tiny_runs import digits, only, tiny
 
 from cutlayer.sim.build.checks import plan_checked
-from cutlayer.sim.learning.inline import Inline, InlineMark, InlineRuntime
+from cutlayer.sim.learning.inline import Inline, InlineRuntime
+from cutlayer.sim.learning.inline_mark import InlineMark
 from cutlayer.sim.learning.workspace import Workspace
 from cutlayer.sim.process.interrupts import gently_stopped
 from cutlayer.sim.results.method import MethodResult

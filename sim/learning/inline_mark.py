@@ -1,0 +1,65 @@
+"""The mark of the `inline` executor, and the fingerprint of the weights in any executor's."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cutlayer.sim.learning.interleaved_execution import GroupRun
+from cutlayer.sim.learning.replica import State
+from cutlayer.sim.learning.state_key import MODEL, StateKey, shared
+from cutlayer.sim.learning.states import States
+
+
+class InlineMark:
+    """The states at the close of a round; values never change, so that they are kept as they are."""
+
+    done = True
+
+    def __init__(self, states: States, groups: Sequence[GroupRun | None] = ()) -> None:
+        self._groups = groups
+        self._versions = dict(states.versions())
+        self._values = states.kept_values()
+
+    def result(self) -> None:
+        """Return: chains run when they are issued."""
+
+    def values(self) -> Mapping[tuple[StateKey, int], Any]:
+        """Return the states by name and version: the current ones, and those that open chains read."""
+        return self._values
+
+    def tokens(self) -> Mapping[tuple[StateKey, int], object]:
+        """Return the values: they are not changed in place."""
+        return self._values
+
+    def versions(self) -> Mapping[StateKey, int]:
+        """Return the current version of each state."""
+        return self._versions
+
+    def weights_digest(self) -> str:
+        """Return a fingerprint of all trained weights, which does not depend on the cut."""
+        current = {key: self._values[key, version] for key, version in self._versions.items()}
+        return weights_digest(current, self._versions)
+
+    def groups(self) -> Sequence[Any]:
+        """Return the open groups as values; they share tensors with the groups."""
+        return [None if run is None else run.dump() for run in self._groups]
+
+    def release(self) -> None:
+        """Forget the states."""
+        self._values, self._groups = {}, ()
+
+
+def weights_digest(states: Mapping[StateKey, Any], versions: Mapping[StateKey, int]) -> str:
+    """Return a fingerprint of the trained weights among states, which does not depend on the cut."""
+    fingerprint = hashlib.blake2b(digest_size=16)
+    weights: State = {}
+    for key, state in states.items():
+        unused = key.cut is not None and versions[key] == 0
+        if key.is_module and not unused:
+            of_model = key in shared("device", "server") or key == StateKey(MODEL, block=key.block)
+            prefix = "" if of_model else f"{key.text}:"
+            weights |= {prefix + name: value for name, value in state.items()}
+    for name in sorted(weights):
+        fingerprint.update(name.encode())
+        fingerprint.update(weights[name].cpu().contiguous().numpy().tobytes())
+    return fingerprint.hexdigest()
