@@ -2,12 +2,11 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 from dask_cluster import Dask
-from test_same_bits import with_backend
-from training_cases import CASES, learned, reference, trained
+from training_cases import CASES, learned_on, reference
 
 from cutlayer.errors import UserError
 from cutlayer.sim.learning.executor import ExecutorSettings
@@ -16,7 +15,6 @@ from cutlayer.sim.learning.numerics import numerics
 from cutlayer.sim.process.dask_backend import DaskBackend
 from cutlayer.sim.process.tasks import Done, Handle, Task, Ticket
 
-__all__ = ["with_backend"]  # a fixture
 pytest.importorskip("distributed", reason="needs Dask")
 pytestmark = pytest.mark.slow
 # One case of each method; the others differ in what the graph does, not in how its tasks are run.
@@ -46,23 +44,17 @@ class Killing(DaskBackend):
 
 
 @pytest.mark.parametrize("name", OF_EACH.values())
-def test_workers_of_a_cluster_give_the_bits_of_inline(
-    name: str, cluster: Dask, with_backend: Callable[[DaskBackend], None]
-) -> None:
-    with_backend(DaskBackend(cluster.address, measure=numerics))
-    assert learned(trained(name, "graph")) == reference(name)
+def test_workers_of_a_cluster_give_the_bits_of_inline(name: str, cluster: Dask) -> None:
+    assert learned_on(DaskBackend(cluster.address, measure=numerics), name) == reference(name)
 
 
 @pytest.mark.parametrize("at", [2, 9])
 @pytest.mark.parametrize("method", ["splitfed", "fedbuff"])
-def test_a_killed_worker_changes_nothing(
-    method: str, at: int, cluster: Dask, with_backend: Callable[[DaskBackend], None]
-) -> None:
+def test_a_killed_worker_changes_nothing(method: str, at: int, cluster: Dask) -> None:
     name = OF_EACH[method]
     cluster.wait_for(2)
     backend = Killing(cluster.address, at)
-    with_backend(backend)
-    assert learned(trained(name, "graph")) == reference(name)
+    assert learned_on(backend, name) == reference(name)
     assert backend.at <= 0
 
 

@@ -6,13 +6,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from training_cases import learned, reference, trained
+from training_cases import learned_on, reference, trained
 from troubled import TroubledPool
 
-from cutlayer.sim.learning import executors
 from cutlayer.sim.learning.executor import ExecutorSettings
-from cutlayer.sim.learning.executors import EXECUTORS, ExecutorEntry, numerics_of
-from cutlayer.sim.learning.graph.runtime import GraphRuntime
+from cutlayer.sim.learning.executors import numerics_of
 from cutlayer.sim.process.pool import Pool
 
 CASES = {
@@ -29,18 +27,6 @@ def pool_of() -> Iterator[Callable[[int], Pool]]:
         yield cache(lambda jobs: stack.enter_context(Pool(jobs, preload=["torch._dynamo"])))
 
 
-@pytest.fixture
-def with_pool(monkeypatch: pytest.MonkeyPatch) -> Callable[[TroubledPool], None]:
-    """Register the executor `graph` of a pool."""
-
-    def register(pool: TroubledPool) -> None:
-        entry = ExecutorEntry("", lambda own: GraphRuntime(own, lambda _: pool))
-        monkeypatch.setattr(executors, "EXECUTORS", {**EXECUTORS, "graph": entry})
-
-    monkeypatch.chdir(Path(__file__).parents[1])  # for own models
-    return register
-
-
 @pytest.mark.parametrize(
     ("jobs", "name"), [(j, name) for j, names in CASES.items() for name in names]
 )
@@ -48,23 +34,21 @@ def test_worker_processes_give_the_bits_of_inline(
     jobs: int,
     name: str,
     pool_of: Callable[[int], Pool],
-    with_pool: Callable[[TroubledPool], None],
     tmp_path: Path,
 ) -> None:
     """Tasks take random times, so that they end in another order than they begin."""
-    with_pool(TroubledPool(pool_of(jobs), tmp_path, most_s=0.02))
-    assert learned(trained(name, "graph")) == reference(name)
+    pool = TroubledPool(pool_of(jobs), tmp_path, most_s=0.02)
+    assert learned_on(pool, name) == reference(name)
 
 
 @pytest.mark.parametrize("name", ["splitfed, some", "gas"])
 def test_workers_that_are_killed_change_nothing(
     name: str,
     pool_of: Callable[[int], Pool],
-    with_pool: Callable[[TroubledPool], None],
     tmp_path: Path,
 ) -> None:
-    with_pool(TroubledPool(pool_of(2), tmp_path, most_s=0, kills=2))
-    assert learned(trained(name, "graph")) == reference(name)
+    pool = TroubledPool(pool_of(2), tmp_path, most_s=0, kills=2)
+    assert learned_on(pool, name) == reference(name)
     assert len(list(tmp_path.iterdir())) == 2
 
 

@@ -15,10 +15,11 @@ from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.graph.runtime import GraphRuntime
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
-from cutlayer.sim.run.checkpoints import Checkpoints
+from cutlayer.sim.run.checkpoints import method_checkpoints
 from cutlayer.sim.run.engine import RoundProgress
 from cutlayer.sim.run.play import empty_result, play
 from cutlayer.sim.run.played import Played
+from cutlayer.sim.run.resumable import Resumable
 
 
 def trained_into(folder: Path, overrides: Sequence[str], copies: Path | None) -> tuple[Any, int]:
@@ -29,7 +30,7 @@ def trained_into(folder: Path, overrides: Sequence[str], copies: Path | None) ->
     plan = plan_checked(tiny(*overrides), trains=True)[0]
     entry = plan.scenario.methods[0]
     folder.mkdir(exist_ok=True)
-    checkpoints = Checkpoints(folder, 1, print).method(0, entry.label)
+    checkpoints = method_checkpoints(folder, 0, entry.label, Resumable(dict, 1, print))
 
     def committed(played: Played, row: RoundResult) -> None:
         checkpoints.committed(played, row)

@@ -1,10 +1,16 @@
 """Tiny runs of every method, by name, for tests that train them with several executors."""
 
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from tiny_runs import results
 
+from cutlayer.sim.learning import executors
+from cutlayer.sim.learning.executors import EXECUTORS, ExecutorEntry
+from cutlayer.sim.learning.graph.runtime import GraphRuntime
+from cutlayer.sim.process.tasks import Backend
 from cutlayer.sim.results.method import MethodResult
 
 LINK = "{up: 8 Mbit/s, down: 8 Mbit/s, delay: 5 ms}"
@@ -75,8 +81,18 @@ def overrides_of(name: str) -> tuple[str, ...]:
 
 def trained(name: str, executor: str) -> MethodResult:
     """The result of a case."""
-    (result,) = results(*overrides_of(name), executor=executor).values()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(Path(__file__).parents[1])  # for own models
+        (result,) = results(*overrides_of(name), executor=executor).values()
     return result
+
+
+def learned_on(backend: Backend, name: str) -> dict[str, Any]:
+    """What tasks on a backend give for a case."""
+    entry = ExecutorEntry("", lambda settings: GraphRuntime(settings, lambda _: backend))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(executors, "EXECUTORS", {**EXECUTORS, "graph": entry})
+        return learned(trained(name, "graph"))
 
 
 @cache
