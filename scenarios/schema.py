@@ -35,6 +35,7 @@ from cutlayer.scenarios.fields import (
 from cutlayer.scenarios.file_paths import absolute, place_files
 from cutlayer.scenarios.layout import Topology, clients_in
 from cutlayer.scenarios.methods import Method
+from cutlayer.scenarios.numerics import Numerics
 from cutlayer.scenarios.training import Stop, Training
 from cutlayer.scenarios.transport import ClientsTransport, Ideal, Transport
 from cutlayer.scenarios.unions import either, is_mapping
@@ -127,6 +128,7 @@ class Scenario(Section):
     data: Data
     model: Model
     training: Training
+    numerics: Numerics = Numerics()
     control: Control = Fixed()
     stop: Stop = Stop()
     devices: Mapping[Text, OwnDevice] = Field(default_factory=dict)

@@ -136,7 +136,7 @@ def _learning(
         states = initial_states(recipe, method, options, cut=cut, mixed=mixed)
         runtime = open_runtime("inline") if runtime is None else runtime
         assert runtime is not None
-        running = runtime.executor(Workspace(recipe, feed, states))
+        running = runtime.executor(Workspace(recipe, feed, states, plan.scenario.numerics))
 
     base = recipe.digest()
     digests = initial_digests(recipe, method, options, cut=cut, mixed=mixed)

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from cutlayer.scenarios.numerics import DEFAULT, Numerics
 from cutlayer.sim.learning.pending import Evaluation, Mark, Pending, Reports
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ class Executor(Protocol):
 class ExecutorSettings:
     """Where an executor runs: worker processes, torch threads each, a cluster, a device of torch.
 
-    `folders` are those of a user's own objects. `note` gets lines about the work.
+    `numerics` are the scenario's, with which a command trains. `folders` are those of a user's own
+    objects. `note` gets lines about the work.
     """
 
     jobs: int | None = None
@@ -96,6 +98,7 @@ class ExecutorSettings:
     device: str = "cpu"
     folders: tuple[str, ...] = ()
     note: Callable[[str], None] = lambda _: None
+    numerics: Numerics = DEFAULT
 
 
 class Runtime(AbstractContextManager[Any], Protocol):

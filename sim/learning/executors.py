@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cutlayer.errors import UserError
+from cutlayer.scenarios.numerics import DEFAULT
 from cutlayer.sim.learning.executor import ExecutorSettings, Runtime
 from cutlayer.suggestion import suggestion
 
@@ -86,7 +87,12 @@ def open_runtime(name: str, settings: ExecutorSettings | None = None) -> Runtime
                 f" (got {settings.device!r})"
             )
         return None
-    return entry.open(settings)
+    runtime = entry.open(settings)
+    if settings.numerics.dtype != DEFAULT.dtype:
+        from cutlayer.sim.learning.precision import check_numerics
+
+        check_numerics(settings.numerics, settings.device)
+    return runtime
 
 
 def numerics_of(name: str, settings: ExecutorSettings | None = None) -> dict[str, Any] | None:

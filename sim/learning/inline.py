@@ -58,7 +58,7 @@ class InlineRuntime:
 
     def numerics(self) -> dict[str, Any]:
         """Return what determines the bits of a training in addition to its digest."""
-        return numerics(self.device)
+        return numerics(self.device, self.settings.numerics)
 
 
 class Inline:

@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cutlayer.scenarios.numerics import DEFAULT, Numerics
 from cutlayer.sim.learning.accelerator import CPU
+from cutlayer.sim.learning.precision import ordered, stored_type
 
 # batch, channels in and out, side of the map, side of the kernel, groups
 CONVOLUTIONS = (
@@ -31,26 +33,25 @@ LAYERS = ((10, 2048, 64), (7, 64, 10), (33, 129, 65), (100, 512, 128))  # batch,
 LENGTHS = (7, 1000, 4097, 60_000)
 
 
-def fingerprint(device: torch.device = CPU) -> str:
-    """Return the fingerprint of a device, for the current threads, default dtype and oneDNN switch."""
-    return _fingerprint(
-        torch.get_num_threads(), torch.get_default_dtype(), torch.backends.mkldnn.enabled, device
-    )
+def fingerprint(device: torch.device = CPU, numerics: Numerics = DEFAULT) -> str:
+    """Return the fingerprint of a device, for the current number of threads and oneDNN switch."""
+    return _fingerprint(torch.get_num_threads(), torch.backends.mkldnn.enabled, device, numerics)
 
 
 @cache
-def _fingerprint(threads: int, dtype: torch.dtype, onednn: bool, device: torch.device) -> str:
+def _fingerprint(threads: int, onednn: bool, device: torch.device, numerics: Numerics) -> str:
     del threads, onednn  # part of the cache key: the results depend on them
     digest = hashlib.blake2b(digest_size=16)
-    with torch.enable_grad():
-        for value in _results(dtype, device):
+    mixed = numerics.dtype == "bfloat16"
+    with torch.enable_grad(), torch.autocast(device.type, torch.bfloat16, enabled=mixed):
+        for value in _results(device, numerics):
             digest.update(str(tuple(value.shape)).encode())
             digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
-def _results(dtype: torch.dtype, device: torch.device) -> Iterator[Tensor]:
-    draw = torch.Generator().manual_seed(20)
+def _results(device: torch.device, numerics: Numerics) -> Iterator[Tensor]:
+    draw, dtype = torch.Generator().manual_seed(20), stored_type(numerics)
 
     def random(*shape: int, scale: float = 1.0) -> Tensor:
         return torch.randn(shape, generator=draw, dtype=dtype).to(device) * scale
@@ -60,6 +61,7 @@ def _results(dtype: torch.dtype, device: torch.device) -> Iterator[Tensor]:
         image = random(batch, inputs, side, side)
         weight = random(outputs, inputs // groups, kernel, kernel, scale=fan**-0.5)
         scale, shift = random(outputs, scale=0.1) + 1, random(outputs, scale=0.1)
+        image, weight = ordered(image, numerics), ordered(weight, numerics)
         yield from _convolution(image, weight, scale, shift, groups)
     for batch, inputs, outputs in LAYERS:
         yield from _layer(random(batch, inputs), random(outputs, inputs, scale=inputs**-0.5))
@@ -75,9 +77,6 @@ def _convolution(
     image: Tensor, weight: Tensor, scale: Tensor, shift: Tensor, groups: int
 ) -> Iterator[Tensor]:
     """Yield the results of one training step of a convolution block."""
-    image, weight = (
-        value.contiguous(memory_format=torch.channels_last) for value in (image, weight)
-    )
     leaves = [value.requires_grad_() for value in (image, weight, scale, shift)]
     middle = functional.conv2d(image, weight, padding=weight.shape[-1] // 2, groups=groups)
     middle = functional.batch_norm(middle, None, None, scale, shift, training=True)

@@ -18,14 +18,15 @@ from cutlayer.models.draws import borrowed_generators, seed_generators, seed_of
 from cutlayer.models.errors import WeightsError
 from cutlayer.models.model import Model
 from cutlayer.models.pretrained import weights_bytes
+from cutlayer.scenarios.numerics import DEFAULT
 from cutlayer.sim.data.augment import Augmentation
 from cutlayer.sim.data.batches import batch_indices
 from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.files.atomic import write_bytes
 from cutlayer.sim.learning.batch_feed import model_inputs, test_batches
+from cutlayer.sim.learning.precision import apply_to_module
 from cutlayer.sim.learning.replica import Replica, train_on
 from cutlayer.sim.learning.state_key import ALL_CLIENTS
-from cutlayer.sim.learning.workspace import channels_last_module
 
 EpochDone = Callable[[int, float, float], None]
 
@@ -66,7 +67,7 @@ def pretrain(
     model = cutlayer.models.catalogue.build(
         recipe.model, classes=info.classes, input_shape=info.input_shape, seed=recipe.seed
     )
-    channels_last_module(model)
+    apply_to_module(model, DEFAULT)
     seed_generators(seed_of(recipe.seed, "pretraining"))
     saved_blocks = model.feature_blocks if recipe.blocks is None else recipe.blocks
     part = model.split(saved_blocks).device

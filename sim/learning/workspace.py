@@ -18,7 +18,7 @@ from functools import cached_property, partial
 from typing import TypeVar
 
 import torch
-from torch import Tensor, channels_last, nn
+from torch import Tensor, nn
 
 import cutlayer.models.catalogue
 from cutlayer.models.draws import (
@@ -32,8 +32,15 @@ from cutlayer.models.draws import (
 )
 from cutlayer.models.layers import auxiliary_head
 from cutlayer.models.model import Model
+from cutlayer.scenarios.numerics import DEFAULT, Numerics
 from cutlayer.sim.learning.accelerator import CPU, moved
 from cutlayer.sim.learning.batch_feed import Feed
+from cutlayer.sim.learning.precision import (
+    apply_to_module,
+    compute_in_bfloat16,
+    ordered,
+    stored_type,
+)
 from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.learning.replica import State
 from cutlayer.sim.learning.state_key import StateKey
@@ -63,9 +70,9 @@ class Streams:
 class Workspace:
     """The states by name, and a module for each part of the model.
 
-    Everything is computed in `dtype`, to which the initial `states` are converted. It is float32 except
-    in comparisons that must not depend on rounding. Modules compute on `device`. States are kept on the
-    CPU, where all executors fold the same bits, but weights are kept at `home` if that is a device.
+    Everything is computed with `numerics`, to whose type the initial `states` are converted. Modules
+    compute on `device`. States are kept on the CPU, where all executors fold the same bits, but weights
+    are kept at `home` if that is a device.
     """
 
     def __init__(
@@ -73,17 +80,18 @@ class Workspace:
         recipe: Recipe,
         feed: Feed,
         states: Mapping[StateKey, State],
-        dtype: torch.dtype = torch.float32,
+        numerics: Numerics = DEFAULT,
         device: torch.device = CPU,
     ) -> None:
         self.recipe = recipe
         self.feed = feed
-        self.dtype = dtype
+        self.numerics = numerics
+        self.dtype = stored_type(numerics)
         self.device = device
         self.home = CPU
         self.states = States(
             {
-                key: {name: self.converted(value) for name, value in state.items()}
+                key: {name: self._of_type(value) for name, value in state.items()}
                 for key, state in states.items()
             }
         )
@@ -114,8 +122,10 @@ class Workspace:
         self._spare[part, cut].append(module)
 
     def _made(self, part: str, cut: int | None) -> nn.Module:
-        new = channels_last_module(make_part(self.recipe, part, cut)).to(self.device, self.dtype)
+        new = apply_to_module(make_part(self.recipe, part, cut), self.numerics).to(self.device)
         blocks = {part: new} if part == "head" else _named_blocks(new)
+        for block in blocks.values() if self.numerics.dtype == "bfloat16" else ():
+            compute_in_bfloat16(block)
         for name, block in blocks.items() if self.draws != Draws.NOTHING else ():
             block.register_forward_pre_hook(partial(self._begin_block, name))
         return new
@@ -134,8 +144,11 @@ class Workspace:
         named = [m.named_parameters(remove_duplicate=False) for m in modules]
         return {name for names in named for name, _ in names if name.startswith(key.prefix)}
 
-    def converted(self, value: Tensor) -> Tensor:
-        """Convert a floating-point tensor to the workspace's dtype; return others unchanged."""
+    def converted(self, inputs: Tensor) -> Tensor:
+        """Return inputs in the type and the memory format of the numerics."""
+        return ordered(self._of_type(inputs), self.numerics)
+
+    def _of_type(self, value: Tensor) -> Tensor:
         return value.to(self.dtype) if value.is_floating_point() else value
 
     def place(self, device: torch.device, home: torch.device = CPU) -> None:
@@ -194,11 +207,3 @@ def _model(recipe: Recipe, device: str = "cpu") -> Model:
 def _named_blocks(part: nn.Module) -> dict[str, nn.Module]:
     """Return the blocks of a part of the model by their index in the whole model."""
     return {f"block {i}": block for i, block in part.get_submodule("blocks").named_children()}
-
-
-def channels_last_module(module: nn.Module) -> nn.Module:
-    """Return the module with its convolutions in channels-last order, which is faster on a CPU."""
-    for parameter in module.parameters():
-        if parameter.dim() == 4:
-            parameter.data = parameter.data.contiguous(memory_format=channels_last)
-    return module

@@ -99,7 +99,9 @@ def run(
     progress = progress or Progress()
     if scheduler is not None and executor != "dask":
         raise UserError(f"scheduler: only the executor dask uses one (got executor {executor!r})")
-    settings = ExecutorSettings(jobs, threads, scheduler, device, folders, progress.note)
+    settings = ExecutorSettings(
+        jobs, threads, scheduler, device, folders, progress.note, loaded.scenario.numerics
+    )
     runtime = open_runtime(executor, settings)
     trains = runtime is not None
     if save_model and not trains:

@@ -59,7 +59,7 @@ class Job:
             plan = make_plan(loaded, loaded.all_seeds[0])
             content_of = curve_of if self.job_type == "train" else plain
             dataset, trained_with = None, {}
-            settings = ExecutorSettings(device=self.device, note=note)
+            settings = ExecutorSettings(device=self.device, note=note, numerics=loaded.numerics)
             runtime = None
             if self.job_type != "clock":
                 runtime = open_runtime(self.executor, settings)

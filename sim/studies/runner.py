@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from cutlayer.errors import UserError
 from cutlayer.models.own_object import folders_looked_in
+from cutlayer.scenarios.numerics import Numerics
 from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.executors import executor_entry, numerics_of
 from cutlayer.sim.process.interrupts import held_back
@@ -24,6 +25,11 @@ from cutlayer.sim.studies.result_store import Store
 
 class NumericsError(UserError):
     """A worker whose results would differ in their last bits."""
+
+
+@cache
+def _numerics(executor: str, device: str, chosen: Numerics) -> dict[str, Any] | None:
+    return numerics_of(executor, ExecutorSettings(device=device, numerics=chosen))
 
 
 @dataclass
@@ -51,10 +57,10 @@ class Runner:
         """Whether the study trains."""
         return executor_entry(self.executor).trains
 
-    @cached_property
-    def numerics(self) -> dict[str, Any]:
-        """What the bits of a training depend on in this process; nothing if the study trains none."""
-        return numerics_of(self.executor, ExecutorSettings(device=self.device)) or {}
+    def numerics(self, cell: Cell) -> dict[str, Any]:
+        """Return what the bits of a training depend on in this process; nothing if it trains none."""
+        chosen = Numerics.model_validate(cell.scenario.get("numerics", {}))
+        return _numerics(self.executor, self.device, chosen) or {}
 
     def run(self, cells: Sequence[Cell]) -> list[MethodResult]:
         """Return the result of each cell, trained if the study trains.
@@ -71,12 +77,12 @@ class Runner:
         """Return the key of the training that a cell shares; None if it is trained by itself."""
         if cell.alone or not self.trains or result.learning_digest is None:
             return None
-        return training_key(result.learning_digest, cell.evaluate_every, self.numerics)
+        return training_key(result.learning_digest, cell.evaluate_every, self.numerics(cell))
 
     def _address(self, cell: Cell) -> str:
         """Return a cell's address; an `alone` cell depends on the numerics as well."""
         if cell.alone:
-            return training_key(cell.address, cell.evaluate_every, self.numerics)
+            return training_key(cell.address, cell.evaluate_every, self.numerics(cell))
         return cell.address
 
     def _time(self, cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:
@@ -100,7 +106,7 @@ class Runner:
         def done(number: int, found: dict[str, Any]) -> None:
             for address, cell in groups[number]:
                 if cell.alone:
-                    self._check_numerics(found[cell.label])
+                    self._check_numerics(cell, found[cell.label])
                 self.cells.put(address, found[cell.label])
                 known[address] = found[cell.label]
 
@@ -126,7 +132,7 @@ class Runner:
         self.new["trainings"] += len(jobs)
 
         def done(number: int, curve: dict[str, Any]) -> None:
-            self._check_numerics(curve)
+            self._check_numerics(wanted[number][0], curve)
             if number < len(missing):
                 self.curves.put(missing[number], curve)
                 curves[missing[number]] = curve
@@ -138,10 +144,11 @@ class Runner:
             for _, result in members:
                 attach(result, curves[key])
 
-    def _check_numerics(self, learned: Mapping[str, Any]) -> None:
-        if learned["numerics"] != self.numerics:
+    def _check_numerics(self, cell: Cell, learned: Mapping[str, Any]) -> None:
+        own = self.numerics(cell)
+        if learned["numerics"] != own:
             raise NumericsError(
-                f"a worker computes with {learned['numerics']}, this process with {self.numerics};"
+                f"a worker computes with {learned['numerics']}, this process with {own};"
                 " curves would not be the same: use workers that are alike"
             )
 

@@ -1,7 +1,7 @@
 """Run a study: check every point, time all cells, train each learning digest once, decide, write."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -145,13 +145,21 @@ def write_full(
         return results
 
 
+def _common(numerics: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return what is equal in the numerics of all cells; None if none trains."""
+    first: Mapping[str, Any] = numerics[0] if numerics else {}
+    return {
+        name: value for name, value in first.items() if all(n[name] == value for n in numerics)
+    } or None
+
+
 def _result(
     loaded: LoadedStudy, executor: str, cells: list[CellResult], runner: Runner
 ) -> StudyResult:
     """Run all feasible cells and record where each curve came from."""
     feasible = [row for row in cells if row.infeasible is None]
     results = runner.run([row.cell for row in feasible])
-    versions_used = versions(executor, None, runner.numerics or None)
+    versions_used = versions(executor, None, _common([runner.numerics(r.cell) for r in feasible]))
     versions_used |= {"code": code_digest(CELL_CODE)}
     del versions_used["data"]
     result = StudyResult(loaded, versions_used, cells, new=runner.new)

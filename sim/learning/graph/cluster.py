@@ -21,5 +21,5 @@ def dask_runtime(settings: ExecutorSettings) -> GraphRuntime:
 def _backend(settings: ExecutorSettings) -> DaskBackend:
     if settings.scheduler is None:
         raise UserError("--executor dask needs --scheduler, such as tcp://host:8786")
-    of_worker = partial(numerics, device_of(settings.device))
+    of_worker = partial(numerics, device_of(settings.device), settings.numerics)
     return DaskBackend(settings.scheduler, settings.threads, of_worker, settings.note)

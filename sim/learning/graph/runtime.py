@@ -88,7 +88,7 @@ class GraphRuntime:
         threads = torch.get_num_threads()
         torch.set_num_threads(self.settings.threads)
         try:
-            return numerics(self._device)
+            return numerics(self._device, self.settings.numerics)
         finally:
             torch.set_num_threads(threads)
 

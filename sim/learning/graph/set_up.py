@@ -18,6 +18,7 @@ from torch import nn
 
 from cutlayer.models.catalogue import build
 from cutlayer.models.own_object import looking_in
+from cutlayer.scenarios.numerics import Numerics
 from cutlayer.sim.data.augment import Augmentation
 from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.data.info import DatasetInfo
@@ -67,7 +68,7 @@ class SetUp:
     data: DataSetUp
     recipe: Recipe
     augmentation: Augmentation
-    dtype: torch.dtype
+    numerics: Numerics
     device: torch.device
     folders: tuple[str, ...]
 
@@ -83,7 +84,7 @@ class SetUp:
             dataset = self.data.dataset(inputs[0])
             feed = Feed(dataset, _Shards(order.numpy(), sizes), self.recipe, self.augmentation)
             prepare(self.device)
-            workspace = Workspace(self.recipe, feed, {}, self.dtype, self.device)
+            workspace = Workspace(self.recipe, feed, {}, self.numerics, self.device)
             _keep(_workspaces, self.name, workspace)
         workspace.states = values
         return workspace
@@ -107,7 +108,7 @@ def set_up(
         data,
         workspace.recipe,
         feed.augmentation,
-        workspace.dtype,
+        workspace.numerics,
         device,
         folders,
     )

@@ -6,6 +6,7 @@ from tiny_runs import Inside, key, keys, only
 from torch import Tensor
 from torch.nn import functional
 
+from cutlayer.scenarios.numerics import Numerics
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.learning import Learning
@@ -27,7 +28,10 @@ def test_the_gradient_is_that_of_the_loss_with_the_term(mu: float, seed: int) ->
     )
     learning: Learning = run.method.world.learning
     workspace = Workspace(
-        run.workspace.recipe, run.workspace.feed, dict(run.workspace.states), torch.float64
+        run.workspace.recipe,
+        run.workspace.feed,
+        dict(run.workspace.states),
+        Numerics(dtype="float64"),
     )
     learning.executor.workspace = workspace  # type: ignore[union-attr]
     received = {k: v.clone() for k, v in workspace.states[key("device")].items()}

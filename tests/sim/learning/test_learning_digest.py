@@ -15,7 +15,9 @@ from tiny_runs import only, results
 from cutlayer.models.pretrained import save_weights
 from cutlayer.models.weights_files import load_weights, shipped
 from cutlayer.scenarios import Scenario
+from cutlayer.scenarios.numerics import Numerics
 from cutlayer.scenarios.unions import OneOf
+from cutlayer.sim.learning.numerics import numerics
 from cutlayer.sim.methods.registry import METHODS, OPTIONS
 
 EVERY = (
@@ -271,6 +273,11 @@ TIME = {
     "methods.centralised.collect_images": option("centralised", "collect_images: false"),
 }
 
+NUMERICS = {  # the bits of a training, not what is learned
+    "numerics.memory_format": Change("numerics.memory_format=contiguous"),
+    "numerics.dtype": Change("numerics.dtype=float64"),
+}
+
 PLACES = {
     "another link": "topology.star.clients.0.link=wifi-50",
     "a longer delay": "topology.star.clients.0.link={up: 1 Mbit/s, down: 1 Mbit/s, delay: 3 s}",
@@ -342,13 +349,13 @@ def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def test_every_field_is_classified_as_learning_or_time() -> None:
-    """A new field fails here until it is added to one of the two tables."""
+    """A new field fails here until it is added to one of the three tables."""
     known = set(fields(Scenario))
     for method, options in OPTIONS.items():
         known |= set(fields(options, f"methods.{method}."))
     assert len(known) > 40
-    assert known == LEARNING.keys() | TIME.keys()
-    assert not LEARNING.keys() & TIME.keys()
+    assert known == LEARNING.keys() | TIME.keys() | NUMERICS.keys()
+    assert len(known) == len(LEARNING) + len(TIME) + len(NUMERICS)
     assert {label.partition(".")[0] for label in METHODS} == LABELS | {"splitfed_v2", *ASYNCHRONOUS}
 
 
@@ -406,6 +413,18 @@ def test_fields_that_only_affect_time_change_neither_digest_nor_weights(
     before, after = trained(*first), trained(*first, change.after.replace("FOLDER", str(folder)))
     assert before == after
     assert all(weights is not None for _, weights in before.values())
+
+
+@pytest.mark.parametrize("path", NUMERICS)
+def test_numerics_change_the_fingerprint_of_the_numerics_and_neither_digest(path: str) -> None:
+    before, after = only(), only(NUMERICS[path].after)
+    assert before.learning_digest == after.learning_digest
+    assert before.event_digest == after.event_digest
+    assert digests(NUMERICS[path].after) == digests()
+    (section, field), chosen = path.split("."), NUMERICS[path].after.partition("=")[2]
+    assert section == "numerics"
+    used = numerics(chosen=Numerics(**{field: chosen}))
+    assert used[field] == chosen != numerics()[field]
 
 
 @pytest.mark.parametrize("name", PLACES)

@@ -18,6 +18,7 @@ from twins import TWINS
 
 import cutlayer.models.catalogue
 from cutlayer.models import auxiliary_head
+from cutlayer.scenarios.numerics import Numerics
 from cutlayer.sim.data.batches import batch_sizes
 from cutlayer.sim.learning import chain
 from cutlayer.sim.learning.workspace import Workspace
@@ -46,7 +47,7 @@ def in_double(method: str, kept: bool, equal: bool, model: str, cut: str = "2") 
     executor = run.method.world.learning.executor
     before = run.workspace
     executor.workspace = Workspace(  # type: ignore[union-attr]
-        before.recipe, before.feed, before.states, torch.float64
+        before.recipe, before.feed, before.states, Numerics(dtype="float64")
     )
     return run
 

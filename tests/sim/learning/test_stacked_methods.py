@@ -15,6 +15,7 @@ from tiny_runs import METHODS, Inside
 from torch import Tensor
 
 from cutlayer.models.quantise import Quantised, dequantise
+from cutlayer.scenarios.numerics import Numerics
 from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.executors import open_runtime
 from cutlayer.sim.learning.workspace import Workspace
@@ -33,8 +34,9 @@ def trained(
     assert runtime is not None
     with runtime:
         states = dict(before.states)
+        numerics = Numerics(dtype="float64" if dtype == torch.float64 else "float32")
         run.method.world.learning.executor = runtime.executor(
-            Workspace(before.recipe, before.feed, states, dtype)
+            Workspace(before.recipe, before.feed, states, numerics)
         )
         run.train()
     return run.states, "".join(lines)
