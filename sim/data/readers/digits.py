@@ -3,7 +3,10 @@
 Bilinear with half-pixel centres and clamped edges, in integers: the same bytes on every machine.
 """
 
+import gzip
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ from cutlayer.sim.data.content_hash import content_hash
 from cutlayer.sim.data.info import DataError
 from cutlayer.sim.data.readers import Chunk, Split
 
+FILE = "datasets/data/digits.csv.gz"
 SIDE = 8
 SCALE = 4
 BRIGHTEST = 16
@@ -22,12 +26,10 @@ CONTENT = "1cdd30c920a3460b1fabd2779acfce3b"
 
 def read_digits(root: Path | None, split: Split) -> Iterator[Chunk]:  # noqa: ARG001 - no file
     """Yield all digits as the training split, the only one."""
-    from sklearn.datasets import load_digits
-
     if split == "train":
-        digits = load_digits()
-        images = enlarge(digits.images.astype(np.int64))[:, np.newaxis]
-        labels = digits.target.astype(np.int64)
+        table = _table()
+        images = enlarge(table[:, :-1].reshape(-1, SIDE, SIDE))[:, np.newaxis]
+        labels = table[:, -1].copy()
         content = content_hash([images, labels])
         if content != CONTENT:
             raise DataError(
@@ -35,6 +37,19 @@ def read_digits(root: Path | None, split: Split) -> Iterator[Chunk]:  # noqa: AR
                 f"(content {content}, expected {CONTENT})"
             )
         yield Chunk(images, labels, None)
+
+
+def _table() -> NDArray[np.int64]:
+    """Return the file of the digits in scikit-learn: 64 pixels and the label in each row.
+
+    Without importing scikit-learn, which takes a second. Raises DataError.
+    """
+    package = find_spec("sklearn")
+    folders = [] if package is None else package.submodule_search_locations or []
+    for folder in folders:
+        with suppress(FileNotFoundError), gzip.open(Path(folder) / FILE) as file:
+            return np.loadtxt(file, dtype=np.int64, delimiter=",", ndmin=2)
+    raise DataError(f"digits: the installed scikit-learn has no {FILE}")
 
 
 def enlarge(images: NDArray[np.int64]) -> NDArray[np.uint8]:
