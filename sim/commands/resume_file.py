@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from cutlayer.models.own_object import folders_looked_in, looking_in
 from cutlayer.sim.process.code import code_digest
-from cutlayer.sim.results.folder import in_use, read_marker
-from cutlayer.sim.run.resumable import RESUME, ResumeError
+from cutlayer.sim.results.folder import RESUME, in_use, read_marker
+from cutlayer.sim.run.resumable import ResumeError
 from cutlayer.sim.studies.content_address import CELL_CODE, inputs_of
 from cutlayer.version import __version__
 

@@ -27,6 +27,7 @@ from cutlayer.sim.files.plain_text import visible
 from cutlayer.sim.process.file_lock import NO_LOCKS, lock
 
 MARKER: Final = "cutlayer.json"
+RESUME: Final = "resume.json"  # in a folder whose command has not finished
 FORMAT: Final = 1
 KINDS: Final = ("run", "seeds", "study", "export", "figures", "reproduce")
 _MAX_MARKER_BYTES: Final = 4096

@@ -31,7 +31,7 @@ from cutlayer.sim.results.contract import (
     check_summary,
 )
 from cutlayer.sim.results.files import LONGEST_NUMBER, ResultFiles, SavedError, renamed
-from cutlayer.sim.results.folder import in_use, read_marker
+from cutlayer.sim.results.folder import RESUME, in_use, read_marker
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -246,6 +246,10 @@ def _read(folder: Path) -> list[SavedRun] | SavedStudy:
     if not files:
         if in_use(folder):
             raise SavedError(f"{folder} has no summary.json yet: a command is still writing to it")
+        if (folder / RESUME).is_file():
+            raise SavedError(
+                f"{folder} has no summary.json: it was cut off; `cutlayer resume {folder}` continues it"
+            )
         raise SavedError(f"{folder} has no summary.json: it is not a run, or the run was cut off")
     return [_read_run(file.parent) for file in files]
 
@@ -265,9 +269,8 @@ def _read_run(folder: Path) -> SavedRun:
 def _read_study(folder: Path) -> SavedStudy:
     files = ResultFiles(folder)
     if not (folder / "summary.json").is_file():
-        raise SavedError(
-            f"{folder} holds an unfinished study: run `cutlayer sweep` again to continue"
-        )
+        how = f"cutlayer resume {folder}" if (folder / RESUME).is_file() else "cutlayer sweep"
+        raise SavedError(f"{folder} holds an unfinished study: run `{how}` again to continue")
     summary = files.mapping("summary.json")
     with _damage_named(folder / "summary.json"):
         check_study_summary(summary)

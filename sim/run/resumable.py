@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from cutlayer.errors import UserError
 from cutlayer.sim.files.atomic import errors_named, write_json
+from cutlayer.sim.results.folder import RESUME
 
 CHECKPOINT: Final = "checkpoint"
-RESUME: Final = "resume.json"
 
 Note = Callable[[str], None]
 

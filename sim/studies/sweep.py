@@ -17,10 +17,9 @@ from cutlayer.sim.learning.executors import open_runtime
 from cutlayer.sim.process.code import code_digest
 from cutlayer.sim.process.workers import Here, Workers
 from cutlayer.sim.results.curve import curve_of
-from cutlayer.sim.results.folder import ResultFolder, claim_folder
+from cutlayer.sim.results.folder import RESUME, ResultFolder, claim_folder
 from cutlayer.sim.results.method import RunResult
 from cutlayer.sim.results.write import Views, no_views
-from cutlayer.sim.run.resumable import RESUME
 from cutlayer.sim.run.run import folder_kind, load_scenario, run, versions
 from cutlayer.sim.studies.check import Progress, check_points
 from cutlayer.sim.studies.content_address import CELL_CODE
