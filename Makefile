@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: help demo test test-oldest test-newest oldest-pins coverage fuzz check format docs golden benchmarks clean
+.PHONY: help demo test test-oldest test-newest oldest-pins coverage fuzz chaos check format docs golden benchmarks clean
 
 help:
 	@echo "make demo        run the quickstart scenario: EcoFed beside its baselines, really trained"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-oldest run the tests of the calibration fit with the oldest supported numpy and scipy"
 	@echo "make test-newest the same with the newest numpy and scipy"
 	@echo "make fuzz        run the property tests on new random examples, then the file fuzzer"
+	@echo "make chaos       kill and resume runs many times, with every executor, and compare their ends"
 	@echo "make check       run ruff and mypy"
 	@echo "make format      format the code and apply ruff's automatic fixes"
 	@echo "make docs        build the documentation and the API reference into site/"
@@ -71,6 +72,10 @@ fuzz: $(INSTALLED)
 	@if [ -d tests/fuzz ]; then \
 		CUTLAYER_FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest -q -n auto --maxprocesses 4 tests/fuzz; \
 	fi
+
+# CUTLAYER_CHAOS_SEED chooses other moments.
+chaos: $(INSTALLED)
+	$(BIN)/python -m pytest -q -m chaos tests/chaos
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

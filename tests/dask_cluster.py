@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 ALLOWED_FAILURES = 1  # before the scheduler gives a task up; Dask's own default is 3
 PATIENCE_S = 600  # for processes that start while others keep the machine busy
 
