@@ -4,6 +4,7 @@ A method issues operations even if no tensors are trained, but their functions n
 longer to import than most rounds take to simulate. Without tensors it is never imported.
 """
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from operator import attrgetter
@@ -70,9 +71,11 @@ def operation_name(operation: Callable[..., Any]) -> str:
 
 
 def operation_named(name: str) -> Callable[..., Any]:
-    """Return the operation of a name."""
+    """Return the operation of a name. Raises ValueError for a name of the standard library."""
     deferred, _, name = name.rpartition(" ")
     module, _, path = name.partition(":")
+    if module.partition(".")[0] in sys.stdlib_module_names:
+        raise ValueError(f"{name} is not an operation")
     if deferred:
         return _Deferred(module, path)
     found: Callable[..., Any] = attrgetter(path)(import_module(module))

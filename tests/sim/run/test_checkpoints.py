@@ -11,7 +11,7 @@ from tiny_runs import digits, tiny
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.learning.executors import open_runtime
 from cutlayer.sim.learning.replay import ReplayError
-from cutlayer.sim.learning.values import decode
+from cutlayer.sim.learning.values import UnknownValueError, decode
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.checkpoints import method_checkpoints
@@ -233,3 +233,20 @@ def test_a_round_that_differs_from_the_recorded_one_is_refused(tmp_path: Path) -
     fewer = Training("methods=[splitfed]", "training.clients_per_round=2")
     with pytest.raises(ReplayError, match="differs from the recorded one"):
         fewer.run(tmp_path)
+
+
+def test_a_method_whose_values_cannot_be_saved_runs_without_checkpoints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = Training("methods=[splitfed]")
+    undisturbed = training.run(tmp_path / "saved")
+
+    def refuse(_: object) -> None:
+        raise UnknownValueError("a value of type mine.Own cannot be saved")
+
+    monkeypatch.setattr("cutlayer.sim.run.checkpoints.encode_pieces", refuse)
+    for _ in range(2):  # the second one from the beginning
+        assert figures(training.run(tmp_path / "not")) == figures(undisturbed)
+        assert training.replayed == 0
+    note = "splitfed has no checkpoints: a value of type mine.Own cannot be saved"
+    assert training.notes == [note, note]
