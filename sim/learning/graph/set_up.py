@@ -14,7 +14,7 @@ from uuid import uuid4
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from cutlayer.models.catalogue import build
 from cutlayer.models.own_object import looking_in
@@ -89,6 +89,12 @@ class SetUp:
         workspace.states = values
         return workspace
 
+    def share_test_batches(self, feed: Feed) -> None:
+        """Let a feed use the test batches of another run on the same data set."""
+        which = self.data.name, self.recipe.min_batch
+        shared = _kept(_test_batches, which, KEPT_DATASETS)
+        feed.test_batches = _keep(_test_batches, which, shared or feed.test_batches)
+
     def parameters(self, key: StateKey) -> frozenset[str]:
         """Return names of parameters, among them all that a state has; its other tensors are buffers."""
         which = (self.name, key.cut if key.part == "head" else None, key.part == "head")
@@ -158,6 +164,7 @@ def _parameter_names(recipe: Recipe, key: StateKey) -> list[str]:
 
 
 _datasets: OrderedDict[str, Dataset] = OrderedDict()
+_test_batches: OrderedDict[tuple[str, int], list[tuple[Tensor, Tensor]]] = OrderedDict()
 _workspaces: OrderedDict[str, Workspace] = OrderedDict()
 _parameters: OrderedDict[tuple[Any, ...], frozenset[str]] = OrderedDict()
 

@@ -137,7 +137,8 @@ class EvaluationTask:
         del note
         with self.set_up.looking_in():
             workspace = self.set_up.workspace(inputs, Inputs({}))
-            states = [decode(content) for content in inputs[INPUTS:]]
+            self.set_up.share_test_batches(workspace.feed)
+            states = [decode(content, copy=False) for content in inputs[INPUTS:]]
             modules = modules_of(workspace, self.keys, states)
             counts = evaluate_batches(workspace, modules, self.first, self.end)
             return Outcome((counts, all_finite(states)))
