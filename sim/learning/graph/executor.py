@@ -5,7 +5,7 @@ order they are added is settled when the method asks, as `inline` does it, so th
 tasks end does not matter.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate, pairwise
@@ -47,7 +47,10 @@ class Ran:
 
 
 class GraphExecutor:
-    """Submits chains and folds as tasks of a graph; gives the same bits as `inline`."""
+    """Submits chains and folds as tasks of a graph; gives the same bits as `inline`.
+
+    `inputs` are those of the set-up, whose name `ended` is called with when the run is closed.
+    """
 
     ahead = 1
 
@@ -58,12 +61,14 @@ class GraphExecutor:
         inputs: Sequence[Value],
         states: Mapping[StateKey, Value],
         test_batches: int,
+        ended: Callable[[str], None],
     ) -> None:
         self._graph = graph
         self._set_up = set_up
         self._inputs = list(inputs)
         self._states = States(states)
         self._test_batches = test_batches
+        self._ended = ended
         self._open: dict[Chain, None] = {}
         self._groups: dict[Interleaved, OpenGroup] = {}
         self._early: dict[Chain, Ran] = {}  # chains that are submitted and not folded yet
@@ -209,6 +214,7 @@ class GraphExecutor:
         self._inputs = []
         self._early.clear()
         self._groups.clear()
+        self._ended(self._set_up.name)
 
     def _chain_ran(self, wanted: Wanted, priority: int) -> Ran:
         """Submit a chain, and those before it that write what it reads, unless they are submitted."""

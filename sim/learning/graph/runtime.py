@@ -1,5 +1,6 @@
 """The runtime of graph executors: a backend that all runs of a command share."""
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Self
 from weakref import WeakSet
@@ -12,7 +13,12 @@ from cutlayer.sim.learning.accelerator import device_of
 from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.graph.executor import GraphExecutor, test_batches
 from cutlayer.sim.learning.graph.nodes import Graph, Value
-from cutlayer.sim.learning.graph.set_up import DataSetUp, data_set_up, set_up
+from cutlayer.sim.learning.graph.set_up import (
+    KEPT_WORKSPACES,
+    DataSetUp,
+    data_set_up,
+    set_up,
+)
 from cutlayer.sim.learning.numerics import numerics
 from cutlayer.sim.learning.values import encode
 from cutlayer.sim.learning.workspace import Workspace
@@ -38,6 +44,7 @@ class GraphRuntime:
         self._make = backend
         self._backend: Backend | None = None
         self._graphs: WeakSet[Graph] = WeakSet()
+        self._ended: deque[str] = deque(maxlen=KEPT_WORKSPACES)
         self._data: dict[int, tuple[Dataset, DataSetUp, Value]] = {}  # by identity
 
     def __enter__(self) -> Self:
@@ -73,10 +80,12 @@ class GraphRuntime:
             self._data[id(dataset)] = dataset, described, self._graph().put(content)
         _, described, data = self._data[id(dataset)]
         folders = tuple(dict.fromkeys([*self.settings.folders, *folders_looked_in()]))
-        own, shards = set_up(workspace, described, folders, self._device)
+        ended = tuple(self._ended)
+        own, shards = set_up(workspace, described, folders, self._device, ended)
         states = {key: graph.put(encode(value)) for key, value in workspace.states.items()}
         batches = test_batches(len(dataset.test_labels), workspace.recipe.min_batch)
-        return GraphExecutor(graph, own, [data, graph.put(shards)], states, batches)
+        inputs = [data, graph.put(shards)]
+        return GraphExecutor(graph, own, inputs, states, batches, self._ended.append)
 
     def wait(self) -> None:
         """Wait until some work that was issued is done."""

@@ -31,7 +31,7 @@ from cutlayer.sim.learning.values import decode, encode
 from cutlayer.sim.learning.workspace import Workspace, make_part
 
 INPUTS: Final = 2  # of every task: the data set and the shards
-KEPT_WORKSPACES: Final = 16  # in a process; a workspace has a module for each part of the model
+KEPT_WORKSPACES: Final = 64  # in a process; a workspace has a module for each part of the model
 KEPT_DATASETS: Final = 4
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ def data_set_up(dataset: Dataset) -> tuple[DataSetUp, bytes]:
 class SetUp:
     """What a workspace needs apart from its inputs; `name` is one that no other run has.
 
-    `folders` are those of a user's own objects.
+    `folders` are those of a user's own objects. `ended` names runs that had ended when this one began.
     """
 
     name: str
@@ -71,6 +71,7 @@ class SetUp:
     numerics: Numerics
     device: torch.device
     folders: tuple[str, ...]
+    ended: tuple[str, ...]
 
     def looking_in(self) -> AbstractContextManager[None]:
         """Find the user's own objects in the context."""
@@ -80,6 +81,8 @@ class SetUp:
         """Return the workspace of this process, with the states that a task reads."""
         workspace = _kept(_workspaces, self.name, KEPT_WORKSPACES)
         if workspace is None:
+            for name in self.ended:
+                _workspaces.pop(name, None)
             order, sizes = decode(inputs[1])
             dataset = self.data.dataset(inputs[0])
             feed = Feed(dataset, _Shards(order.numpy(), sizes), self.recipe, self.augmentation)
@@ -104,7 +107,11 @@ class SetUp:
 
 
 def set_up(
-    workspace: Workspace, data: DataSetUp, folders: tuple[str, ...], device: torch.device
+    workspace: Workspace,
+    data: DataSetUp,
+    folders: tuple[str, ...],
+    device: torch.device,
+    ended: tuple[str, ...],
 ) -> tuple[SetUp, bytes]:
     """Return the set-up of a run, and its shards."""
     feed = workspace.feed
@@ -117,6 +124,7 @@ def set_up(
         workspace.numerics,
         device,
         folders,
+        ended,
     )
     return own, encode((order, sizes))
 
