@@ -63,7 +63,7 @@ class ChainRun:
         losses = self.kept.pop(LOSSES, [])
         if not losses:
             return ChainReport()
-        values = torch.stack([loss for loss, _ in losses]).tolist()  # one transfer from a device
+        values = torch.stack([loss for loss, _ in losses]).cpu().tolist()  # one transfer from a device
         samples = sum(count for _, count in losses)
         total = sum(value * count for value, (_, count) in zip(values, losses, strict=True))
         return ChainReport(total / samples, samples)

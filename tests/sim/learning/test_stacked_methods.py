@@ -27,7 +27,10 @@ EQUAL_SIZES = "data.partition={sizes: 20}"
 def trained(
     executor: str, dtype: torch.dtype, *overrides: str, jobs: int | None = None
 ) -> tuple[dict[str, Any], str]:
-    """Train a tiny scenario; return the states and what the executor says at its end."""
+    """Train a tiny scenario; return the states and what the executor says at its end.
+
+    The state "loss" has the training and test losses of the rounds.
+    """
     run = Inside(*overrides)
     before, lines = run.workspace, list[str]()
     runtime = open_runtime(executor, ExecutorSettings(jobs=jobs, note=lines.append))
@@ -39,7 +42,10 @@ def trained(
             Workspace(before.recipe, before.feed, states, numerics)
         )
         run.train()
-    return run.states, "".join(lines)
+    rows = run.result.rounds
+    losses = [row.training_loss for row in rows] + [row.test_loss for row in rows]
+    figures = torch.tensor([loss for loss in losses if loss is not None], dtype=torch.float64)
+    return {**run.states, "loss": {"": figures}}, "".join(lines)
 
 
 def tensors(value: Any) -> Iterator[Tensor]:
