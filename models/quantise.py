@@ -34,9 +34,10 @@ class Quantised:
     dtype: torch.dtype = torch.float32
 
 
-def quantise(tensor: Tensor, bits: int = 8) -> Quantised:
+def quantise(tensor: Tensor, bits: int = 8, *, peak: float | None = None) -> Quantised:
     """Round a tensor to multiples of scale = max|x| / (2^(bits-1) - 1) and pack them.
 
+    `peak` is max|x|, if it is known: an accelerator need not be waited for then.
     The error of a value is at most scale / 2, up to rounding (2^-22 of the largest value in float32).
     Raises QuantisationError for NaN and infinite values, and for bits outside 2 to 16.
     """
@@ -47,7 +48,8 @@ def quantise(tensor: Tensor, bits: int = 8) -> Quantised:
     dtype = torch.float64 if tensor.dtype == torch.float64 else torch.float32
     values = tensor.detach().to(dtype).reshape(-1)
     levels = 2 ** (bits - 1) - 1
-    peak = values.abs().max().item() if values.numel() else 0.0
+    if peak is None:
+        peak = values.abs().max().item() if values.numel() else 0.0
     if not isfinite(peak):
         bad = int((~values.isfinite()).sum())
         raise QuantisationError(

@@ -63,7 +63,9 @@ class ChainRun:
         losses = self.kept.pop(LOSSES, [])
         if not losses:
             return ChainReport()
-        values = torch.stack([loss for loss, _ in losses]).cpu().tolist()  # one transfer from a device
+        values = (
+            torch.stack([loss for loss, _ in losses]).cpu().tolist()
+        )  # one transfer from a device
         samples = sum(count for _, count in losses)
         total = sum(value * count for value, (_, count) in zip(values, losses, strict=True))
         return ChainReport(total / samples, samples)
@@ -153,11 +155,15 @@ class ChainRun:
 
     def batch(self, client: int, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return inputs [n, *input shape] and labels [n] of a batch of this round."""
+        return self.workspace.on_device(self.prepared_batch(client, batch))
+
+    def prepared_batch(self, client: int, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return what `batch` does, still on the CPU."""
         chain = self.chain
         images, labels = self.workspace.feed.batch(
             client, chain.round_index, batch, chain.batch_size
         )
-        return self.workspace.on_device((self.workspace.converted(images), labels))
+        return self.workspace.converted(images), labels
 
     def samples(self, client: int, batch: Batch) -> Tensor:
         """Return the positions of a batch's samples in the client's shard, int64 [n]."""

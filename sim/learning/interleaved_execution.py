@@ -74,7 +74,7 @@ class GroupRun:
             [chain.client, chain.round_index, dump(run, self._passes[chain])]
             for chain, run in self._runs.items()
         ]
-        return {"runs": runs, "values": self._values}
+        return self._workspace.on_cpu({"runs": runs, "values": self._values})
 
     @classmethod
     def load(

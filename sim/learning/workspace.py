@@ -163,6 +163,10 @@ class Workspace:
         """Return a value with its tensors where modules compute."""
         return value if self.device == CPU else moved(value, self.device)
 
+    def on_cpu(self, value: T) -> T:
+        """Return a value with its tensors on the CPU."""
+        return value if self.device == CPU else moved(value, CPU)
+
     def at_home(self, key: StateKey, value: T) -> T:
         """Return the value of a state with its tensors where it is kept."""
         return value if self.device == CPU else moved(value, self.home if key.is_module else CPU)

@@ -140,8 +140,11 @@ def _forward_frozen(stack: Stack, lanes: Lanes, arguments: Sequence[Arguments]) 
     images, labels = stack.batches(lanes, [(client, batch) for client, batch, _ in arguments])
     bits = arguments[0][2]
     activations = stack.frozen_outputs("device", lanes, images)
-    each = list(activations) if bits is None else [quantise(one, bits) for one in activations]
-    return list(zip(each, labels, strict=True))
+    if bits is None:
+        return list(zip(activations, labels, strict=True))
+    peaks = activations.abs().flatten(1).amax(dim=1).cpu().tolist()  # one transfer from a device
+    each = zip(activations, peaks, labels, strict=True)
+    return [(quantise(one, bits, peak=peak), own) for one, peak, own in each]
 
 
 def _train_device(stack: Stack, lanes: Lanes, arguments: Sequence[Arguments]) -> Sequence[Any]:

@@ -164,8 +164,10 @@ class Stack:
 
     def batches(self, lanes: Lanes, which: Sequence[tuple[int, Batch]]) -> tuple[Tensor, Tensor]:
         """Return inputs [lanes, batch, *input shape] and labels [lanes, batch]."""
-        pairs = [run.batch(*one) for run, one in zip(self.of(lanes), which, strict=True)]
-        return torch.stack([x for x, _ in pairs]), torch.stack([labels for _, labels in pairs])
+        each = zip(self.of(lanes), which, strict=True)
+        pairs = [run.prepared_batch(*one) for run, one in each]
+        images, labels = (torch.stack(own) for own in zip(*pairs, strict=True))
+        return self.workspace.on_device((images, labels))
 
 
 def functions(chain: Chain) -> Sequence[Issued]:

@@ -15,10 +15,12 @@ from command_line import CommandLine
 from other_device import OTHER, OnOther, WrongDeviceError, watched
 from small_studies import study_file
 from test_stacked_methods import tensors
-from tiny_runs import METHODS, Inside
+from tiny_runs import METHODS, Inside, digits, tiny
 
 from cutlayer.models.draws import seed_of
 from cutlayer.models.quantise import Quantised
+from cutlayer.sim.build.checks import plan_checked
+from cutlayer.sim.build.world import make_method
 from cutlayer.sim.learning import accelerator
 from cutlayer.sim.learning.accelerator import (
     CPU,
@@ -31,10 +33,17 @@ from cutlayer.sim.learning.accelerator import (
 )
 from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.executors import numerics_of
+from cutlayer.sim.learning.graph.groups import SegmentTask
+from cutlayer.sim.learning.graph.runtime import GraphRuntime
+from cutlayer.sim.learning.graph.tasks import ChainTask, EvaluationTask
 from cutlayer.sim.learning.inline import InlineRuntime
 from cutlayer.sim.learning.stacked.executor import StackedRuntime
 from cutlayer.sim.learning.values import encode
 from cutlayer.sim.learning.workspace import Streams
+from cutlayer.sim.process.tasks import Sequential
+from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.run.engine import RoundProgress, StopCondition
+from cutlayer.sim.run.windows import make_engine
 
 RUNTIMES: dict[str, type[InlineRuntime]] = {"inline": InlineRuntime, "stacked": StackedRuntime}
 GROUPS = ("splitfed_v2", "gas", "fedasync")
@@ -79,6 +88,27 @@ def test_a_training_computes_on_its_device_alone(method: str, executor: str) -> 
             places = {tensor.device for tensor in tensors(value)}
             assert places <= {home if key.is_module else CPU}, key.text
             assert encode(moved(value, CPU)) == encode(expected.workspace.states[key]), key.text
+
+
+@pytest.mark.parametrize("method", ["splitfed", "{ecofed: {init: random}}", "fedgkt", *GROUPS])
+def test_tasks_compute_on_their_device_alone(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """With any backend: values travel as bytes, and folds are taken on the CPU."""
+    overrides = (f"methods=[{method}]", "training.optimizer_state=kept")
+    _, expected = trained("inline", CPU, *overrides)
+    for task in (ChainTask, SegmentTask, EvaluationTask):
+        monkeypatch.setattr(task, "perform", in_context(task.perform))
+    runtime = GraphRuntime(ExecutorSettings(), lambda _: Sequential())
+    runtime.device = OTHER
+    plan = plan_checked(tiny(*overrides), trains=True)[0]
+    with runtime:
+        method = make_method(plan, plan.scenario.methods[0], digits(plan.seed), runtime=runtime)
+        executor = method.world.learning.executor
+        assert executor is not None
+        engine = make_engine(method, MethodResult("one", "one", plan.seed, ()))
+        engine.run(StopCondition(2, evaluate_every=1000), RoundProgress(lambda _: None, None))
+        digest = executor.mark().weights_digest()
+        engine.finish()
+    assert digest == expected
 
 
 @pytest.mark.parametrize("model", ["dropout", "statistics"])
