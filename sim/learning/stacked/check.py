@@ -22,9 +22,13 @@ class NotStackedError(Exception):
 
 
 class Checks:
-    """The parts, by name, that were found to run side by side."""
+    """The parts, by name, that were found to run side by side.
 
-    def __init__(self) -> None:
+    `epsilon` is the relative error of a single operation.
+    """
+
+    def __init__(self, epsilon: float = torch.finfo(torch.float32).eps) -> None:
+        self._epsilon = epsilon
         self._passed: set[Hashable] = set()
 
     def outputs(self, name: Hashable, stacked: Run, plain: Run, inputs: Tensor) -> Tensor:
@@ -36,7 +40,7 @@ class Checks:
             return _side_by_side(stacked, inputs)
         expected = _without_draws(plain, inputs[0].detach().clone())
         outputs = _side_by_side(stacked, inputs)
-        if not _close(outputs[0].detach(), expected):
+        if not _close(outputs[0].detach(), expected, self._epsilon):
             raise NotStackedError("the model gives other results side by side")
         self._passed.add(name)
         return outputs
@@ -70,11 +74,11 @@ def _drawn() -> tuple[bytes, object, tuple[bytes, int]]:
     return torch.default_generator.get_state().numpy().tobytes(), random.getstate(), state
 
 
-def _close(outputs: Tensor, expected: Tensor) -> bool:
+def _close(outputs: Tensor, expected: Tensor, epsilon: float) -> bool:
     """Return whether values agree in half of their digits; values that are not finite agree."""
     if outputs.shape != expected.shape:
         return False
     if not expected.isfinite().all():
         return True
-    limit = torch.finfo(expected.dtype).eps ** 0.5 * float(expected.abs().max())
+    limit = epsilon**0.5 * expected.abs().max()
     return bool((outputs - expected).abs().max() <= limit)

@@ -8,6 +8,8 @@ from collections.abc import Hashable, Sequence
 from itertools import islice
 from typing import Any
 
+import torch
+
 from cutlayer.sim.learning.accelerator import prepare
 from cutlayer.sim.learning.chain import Chain, Progress
 from cutlayer.sim.learning.chain_execution import ChainRun
@@ -75,7 +77,8 @@ class Stacked(Inline):
         super().__init__(workspace)
         self._lanes = lanes
         self._tally = tally
-        self._checks = Checks()
+        mixed = workspace.numerics.dtype == "bfloat16"
+        self._checks = Checks(torch.finfo(torch.bfloat16 if mixed else workspace.dtype).eps)
         self._refused: dict[Hashable, str] = {}  # why chains of a kind cannot run side by side
         self._coming: dict[Chain, Fit] = {}  # the chains of the fold that have not run
         self._finished: dict[Chain, ChainRun] = {}

@@ -4,6 +4,7 @@ The results are the same sums in another order, so they differ by rounding, whic
 float64 the limit is 1e-10 of a state's largest value, about a million roundings, which no error of the
 mathematics would meet. In float32 it is 1e-4 after two rounds. Quantisation turns a rounding into a step
 of 1/127 of the peak when a value lies between two steps, rarely enough for the same limit here.
+With bfloat16, whose numbers are 0.8 % apart, it is 2 %.
 """
 
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.executors import open_runtime
 from cutlayer.sim.learning.workspace import Workspace
 
-CLOSE = {torch.float64: 1e-10, torch.float32: 1e-4}
+CLOSE = {torch.float64: 1e-10, torch.float32: 1e-4, torch.bfloat16: 0.02}
 EQUAL_SIZES = "data.partition={sizes: 20}"
 
 
@@ -37,7 +38,7 @@ def trained(
     assert runtime is not None
     with runtime:
         states = dict(before.states)
-        numerics = Numerics(dtype="float64" if dtype == torch.float64 else "float32")
+        numerics = Numerics(dtype=str(dtype).removeprefix("torch."))
         run.method.world.learning.executor = runtime.executor(
             Workspace(before.recipe, before.feed, states, numerics)
         )
@@ -87,7 +88,7 @@ def compare(dtype: torch.dtype, *overrides: str, jobs: int | None = None) -> str
     return text
 
 
-@pytest.mark.parametrize("dtype", list(CLOSE), ids=str)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_ends_with_the_states_of_inline(method: str, dtype: torch.dtype) -> None:
     """Shards of 10, 20 and 30 samples: batches of other sizes run on their own, in the same stack."""
@@ -121,3 +122,8 @@ def test_every_method_ends_with_the_states_of_inline(method: str, dtype: torch.d
 )
 def test_splitfed_ends_with_the_states_of_inline(overrides: list[str]) -> None:
     assert "others" not in compare(torch.float64, *overrides)
+
+
+def test_bfloat16_runs_side_by_side_as_well() -> None:
+    text = compare(torch.bfloat16, EQUAL_SIZES)
+    assert text == "stacked: 6 of 6 chains ran side by side"
