@@ -98,7 +98,7 @@ def test_tasks_compute_on_their_device_alone(monkeypatch: pytest.MonkeyPatch, me
     for task in (ChainTask, SegmentTask, EvaluationTask):
         monkeypatch.setattr(task, "perform", in_context(task.perform))
     runtime = GraphRuntime(ExecutorSettings(), lambda _: Sequential())
-    runtime.device = OTHER
+    runtime._device = OTHER
     plan = plan_checked(tiny(*overrides), trains=True)[0]
     with runtime:
         method = make_method(plan, plan.scenario.methods[0], digits(plan.seed), runtime=runtime)
