@@ -6,6 +6,7 @@ initialisation), `load_into(model.split(model.feature_blocks).device, path)` all
 (holistic).
 """
 
+import json
 import os
 import secrets
 from collections.abc import Mapping
@@ -43,13 +44,26 @@ def save_weights(
 
 
 def weights_bytes(weights: nn.Module | Mapping[str, Tensor], recipe: Mapping[str, str]) -> bytes:
-    """Return the content of a weights file. Raises WeightsError for a recipe with other than strings."""
+    """Return the content of a weights file; equal arguments give equal bytes.
+
+    Raises WeightsError for a recipe with other than strings.
+    """
     tensors = weights.state_dict() if isinstance(weights, nn.Module) else weights
     odd = [key for key, value in recipe.items() if not isinstance(value, str)]
     if odd:
         raise WeightsError(f"a recipe must hold strings, {odd[0]!r} is {recipe[odd[0]]!r}")
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    return save(plain, metadata=dict(recipe))
+    return _ordered(save(plain, metadata=dict(recipe)))
+
+
+def _ordered(content: bytes) -> bytes:
+    """Return a safetensors file with its metadata in order; safetensors writes them in any order."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # so that the tensors are aligned
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def load_into(module: nn.Module, path: str | PathLike[str]) -> dict[str, str]:

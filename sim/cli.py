@@ -152,6 +152,10 @@ def run(
         bool, typer.Option("--traffic", help="Also print the traffic by category, and by tier.")
     ] = False,
     draws: Draws = None,
+    confusion: Annotated[
+        bool,
+        typer.Option("--confusion", help="Also write and draw which classes are taken for which."),
+    ] = False,
     save_model: Annotated[
         bool,
         typer.Option("--save-model", help="Save the final and the best model of each method."),
@@ -193,6 +197,7 @@ def run(
             draws_wanted=draws,
             log_to=log_to or [],
             save_model=save_model,
+            confusion=confusion,
             checkpoint_every=checkpoint_every,
         )
     )

@@ -65,6 +65,7 @@ def run_command(
     draws_wanted: int | None = None,
     log_to: Sequence[str] = (),
     save_model: bool = False,
+    confusion: bool = False,
     checkpoint_every: int = 1,
     resumed: Resumed | None = None,
 ) -> int:
@@ -118,6 +119,7 @@ def run_command(
                 views=trace,
                 loggers=loggers,
                 save_model=save_model,
+                confusion=confusion,
                 resumable=Resumable(content, checkpoint_every, warn),
             )
         with PhaseProgress(console) as phases:

@@ -29,6 +29,12 @@ from cutlayer.sim.views.rounds import (
     traffic_chart,
 )
 from cutlayer.sim.views.timeline import timelines
+from cutlayer.sim.views.training import (
+    class_chart,
+    confusion_charts,
+    fairness_table,
+    loss_charts,
+)
 from cutlayer.sim.views.uncertainty import (
     uncertainty_parts,
 )
@@ -59,7 +65,7 @@ def run_source(runs: Sequence[SavedRun]) -> Source:
     runs = whole
     tabs = [
         Tab("Results", [results_table(runs), speedup_charts(runs)]),
-        Tab("Accuracy", [accuracy_charts(runs), *target_tables(runs)]),
+        Tab("Accuracy", [accuracy_charts(runs), *target_tables(runs), *_training(runs)]),
         Tab("Why", _why(runs)),
         Tab("Timeline", [timelines(first)]),
         Tab("Updates", _updates(runs)),
@@ -74,6 +80,17 @@ def run_source(runs: Sequence[SavedRun]) -> Source:
 
 def _scenario(run: SavedRun) -> Words:
     return Words("scenario", "Scenario as resolved", run.scenario_text.splitlines(), code=True)
+
+
+def _training(runs: Sequence[SavedRun]) -> list[Part]:
+    """Return losses, and accuracies of classes and clients, if something was trained."""
+    classes, clients = class_chart(runs), fairness_table(runs)
+    return [
+        loss_charts(runs),
+        *([] if classes is None else [(classes,)]),
+        *([] if clients is None else [clients]),
+        confusion_charts(runs[0]),
+    ]
 
 
 def _why(runs: Sequence[SavedRun]) -> list[Part]:

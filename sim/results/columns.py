@@ -121,6 +121,12 @@ CLASS_COLUMNS: Final = (  # of classes.csv
     Column("accuracy_best", lambda of: of["best"], need="required"),
 )
 
+CONFUSION_COLUMNS: Final = (  # of confusion.csv: of triples of class, predicted class, samples
+    Column("class", lambda of: of[0], "count", "filled"),
+    Column("predicted", lambda of: of[1], "count", "filled"),
+    Column("samples", lambda of: of[2], "count", "filled"),
+)
+
 CLIENT_COLUMNS: Final = (  # of clients.csv: of triples of name, samples, accuracy
     Column("client", lambda of: of[0], "text", "filled"),
     Column("samples", lambda of: of[1], "count", "filled"),
@@ -248,9 +254,10 @@ RUN_TABLES: Final[Mapping[str, Sequence[Column]]] = {
     "decisions": (*METHOD_COLUMNS, *DECISION_COLUMNS),
     "classes": (*METHOD_COLUMNS, *CLASS_COLUMNS),
     "clients": (*METHOD_COLUMNS, *CLIENT_COLUMNS),
+    "confusion": (*METHOD_COLUMNS, *CONFUSION_COLUMNS),
 }
-# Only with an asynchronous method, with a controller, and where something was trained (the last two).
-NOT_IN_EVERY_RUN: Final = ("updates", "decisions", "classes", "clients")
+# Only with an asynchronous method, with a controller, and where something was trained (the others).
+NOT_IN_EVERY_RUN: Final = ("updates", "decisions", "classes", "clients", "confusion")
 
 # In the folders of runs that were timed at draws of their figures.
 DRAW_TABLES: Final[Mapping[str, Sequence[Column]]] = {

@@ -62,7 +62,7 @@ class MethodResult:
     stalled: bool = False  # a round can never begin or never end
     updates: list[UpdateRow] = field(default_factory=list)  # of an asynchronous method
     update_summary: dict[str, Any] | None = None  # the entry `updates` of summary.json
-    confusion: tuple[tuple[int, ...], ...] | None = None  # of the last evaluation
+    confusion: tuple[tuple[int, ...], ...] | None = None  # of the last evaluation, if asked for
     client_accuracy: tuple[ClientAccuracy, ...] = ()  # after the last evaluation
     client_names: Sequence[str] = ()
 
@@ -169,7 +169,7 @@ class MethodResult:
             "devices": self.devices.items(),
             "updates": self.updates,
             "decisions": self.decisions,
-            **training_records(self.rounds, self.client_accuracy, self.client_names),
+            **training_records(self),
         }
         return [method_row(self.label, self.method, table, record) for record in records[table]]
 

@@ -1,7 +1,7 @@
 """What the rounds of a method say about its training: entries of summary.json, and records of tables."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from cutlayer.sim.results.class_accuracy import ClassAccuracy, ClientAccuracy, fairness
 from cutlayer.sim.results.columns import EVALUATED
@@ -29,22 +29,35 @@ def final_class_accuracy(rounds: Sequence[RoundResult]) -> ClassAccuracy | None:
     return next((classes for classes in known if classes is not None), None)
 
 
-def training_records(
-    rounds: Sequence[RoundResult], clients: Sequence[ClientAccuracy], names: Sequence[str]
-) -> Mapping[str, Sequence[Any]]:
-    """Return the records of accuracy.csv, classes.csv and clients.csv; `names` has all clients.
+class Trained(Protocol):
+    """The part of a method's result that tables of its training show."""
 
-    Without names, as in the cells of a study, there are no records of clients.
+    rounds: list[RoundResult]
+    client_accuracy: tuple[ClientAccuracy, ...]
+    client_names: Sequence[str]
+    confusion: tuple[tuple[int, ...], ...] | None
+
+
+def training_records(result: Trained) -> Mapping[str, Sequence[Any]]:
+    """Return the records of the tables accuracy, classes, clients and confusion.
+
+    Without names of clients, as in the cells of a study, there are no records of clients.
     """
+    names, clients = result.client_names, result.client_accuracy
     return {
         "accuracy": [
             (closed, metric)
-            for closed in rounds
+            for closed in result.rounds
             for metric in EVALUATED
             if getattr(closed, metric) is not None
         ],
-        "classes": _classes(rounds),
+        "classes": _classes(result.rounds),
         "clients": [(names[i], samples, accuracy) for i, samples, accuracy in clients if names],
+        "confusion": [
+            (label, predicted, samples)
+            for label, row in enumerate(result.confusion or ())
+            for predicted, samples in enumerate(row)
+        ],
     }
 
 

@@ -64,6 +64,7 @@ def run(
     loggers: Sequence[MakeLogger] = (),
     resumable: Resumable | None = None,
     save_model: bool = False,
+    confusion: bool = False,
 ) -> list[RunResult]:
     """Run every method of a scenario for each of its seeds; return one result per seed.
 
@@ -86,6 +87,8 @@ def run(
     With `save_model`, the folder `models` gets the final and the best model of each method, which
     `cutlayer.load_model` loads.
 
+    With `confusion`, the results have the confusion of classes in the last evaluation of each method.
+
     With `resumable`, the folder has what it takes to continue the run, and a run in it is continued.
 
     `curves` has learning curves by seed and label; only these methods are run, and not trained.
@@ -104,8 +107,9 @@ def run(
     )
     runtime = open_runtime(executor, settings)
     trains = runtime is not None
-    if save_model and not trains:
-        raise UserError(f"--save-model needs an executor that trains (got executor {executor!r})")
+    for option, wanted in (("--save-model", save_model), ("--confusion", confusion)):
+        if wanted and not trains:
+            raise UserError(f"{option} needs an executor that trains (got executor {executor!r})")
     if save_model and out is None:
         raise UserError("save_model: models are saved in the folder of the run, and none is given")
     with ExitStack() as stack:
@@ -141,6 +145,7 @@ def run(
                     loggers=loggers,
                     resumable=resumable,
                     save_model=save_model,
+                    confusion=confusion,
                 )
             )
         progress.planned([method for seed in seeds for method in seed.planned])

@@ -56,6 +56,7 @@ class SeedRun:
         loggers: Sequence[MakeLogger] = (),
         resumable: Resumable | None = None,
         save_model: bool = False,
+        confusion: bool = False,
     ) -> None:
         self.result = result
         self.methods = {entry.label: entry for entry in _entries(plan, curves)}
@@ -72,6 +73,7 @@ class SeedRun:
         self._makers = loggers
         self._resumable = resumable
         self._save_model = save_model
+        self._confusion = confusion
         self._loggers = Loggers(())
         self._files: RunFolder | None = None
         self._open = ExitStack()
@@ -182,6 +184,9 @@ class SeedRun:
             if self.whole:
                 stalled = any(method.stalled for method in self.result.methods.values())
                 self.result.status = "stalled" if stalled else "complete"
+            if not self._confusion:
+                for method in self.result.methods.values():
+                    method.confusion = None
             if self._files is not None:
                 self._files.finish(self.result, self._views)
 

@@ -22,7 +22,7 @@ def accuracy_charts(runs: Sequence[SavedRun]) -> tuple[Chart, ...]:
     with its 95 % t-interval as a band.
     """
     labels = [label for label in runs[0].methods if runs[0].methods[label]["curve"]]
-    means = {label: mean_curve([_evaluations(run, label) for run in runs]) for label in labels}
+    means = {label: mean_curve([evaluations(run, label) for run in runs]) for label in labels}
     curves = {label: curve for label, curve in means.items() if curve["time"]}
     if not curves:
         return ()
@@ -80,11 +80,11 @@ def accuracy_series(
 
 def mean_curve(seeds: Sequence[Evaluations]) -> Curve:
     """Return the mean curve over the seeds, at the rounds that all of them evaluated."""
-    evaluated = [evaluations for evaluations in seeds if evaluations]
+    evaluated = [of_seed for of_seed in seeds if of_seed]
     rounds = sorted(set.intersection(*map(set, evaluated))) if evaluated else []
     curve: Curve = {name: [] for name in ("round", "time", "bytes", "accuracy", "half")}
     for index in rounds:
-        values = zip(*(evaluations[index] for evaluations in evaluated), strict=True)
+        values = zip(*(of_seed[index] for of_seed in evaluated), strict=True)
         for name, of_seeds in zip(("time", "bytes", "accuracy"), values, strict=True):
             value = estimate(of_seeds)
             assert value is not None
@@ -95,11 +95,12 @@ def mean_curve(seeds: Sequence[Evaluations]) -> Curve:
     return curve
 
 
-def _evaluations(run: SavedRun, label: str) -> Evaluations:
-    sent, evaluations = 0.0, {}
+def evaluations(run: SavedRun, label: str, column: str = "accuracy") -> Evaluations:
+    """Return the known values of a column of rounds.csv by round, by default the accuracies."""
+    sent, found = 0.0, {}
     for row in run.rounds(label):
         sent += float(row["wire_bytes_up"] or 0) + float(row["wire_bytes_down"] or 0)
-        if row["accuracy"] is not None:
-            values = (float(row["virtual_time_s"] or 0), sent, float(row["accuracy"]))
-            evaluations[int(row["round"] or 0)] = values
-    return evaluations
+        if row.get(column) is not None:
+            values = (float(row["virtual_time_s"] or 0), sent, float(row[column] or 0))
+            found[int(row["round"] or 0)] = values
+    return found

@@ -1,6 +1,7 @@
 """The pictures of a run, drawn from its folder."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,7 @@ from cutlayer.sim.views.draw import figure_of
 from cutlayer.sim.views.links import strips
 from cutlayer.sim.views.rounds import critical_path_chart, idle_chart, traffic_chart
 from cutlayer.sim.views.timeline import timelines
+from cutlayer.sim.views.training import confusion_charts, loss_charts
 from cutlayer.sim.views.updates import (
     asynchronous,
     contribution_charts,
@@ -26,7 +28,7 @@ MOST_DEVICES: Final = 8  # of a plot of contributions; with more kinds it shows 
 
 
 def write_plots(runs: Sequence[SavedRun], folder: Path) -> list[Path]:
-    """Write accuracy, rounds, updates and links as PNG and SVG, and timeline as PNG; return the files.
+    """Write the pictures of a run as PNG and SVG, the timeline as PNG only; return the files.
 
     Pictures without data are left out. `runs` are the seeds of one scenario; links and timelines are
     those of the first.
@@ -44,6 +46,12 @@ def figures(runs: Sequence[SavedRun]) -> "dict[str, Figure]":
     pictures = {}
     if accuracy := accuracy_charts(runs):
         pictures["accuracy"] = figure_of([[accuracy[0]]], name)
+    if loss := loss_charts(runs):
+        over_rounds = [chart for chart in loss if chart.choice.endswith("over rounds")]
+        pictures["loss"] = figure_of([over_rounds], name, 12.0)
+    if confusion := confusion_charts(first):
+        row = [replace(chart, title=f"{chart.title}, {chart.choice}") for chart in confusion]
+        pictures["confusion"] = figure_of([[chart] for chart in row], name, 8.0)
     if (traffic := traffic_chart(runs)).series:
         row = [traffic, critical_path_chart(runs)]
         idle = idle_chart(runs)

@@ -25,7 +25,7 @@ from cutlayer.sim.studies.result_store import Store
 
 METHODS = ("methods=[splitfed, gas]", "training.rounds=2")
 SETS = [part for override in METHODS for part in ("--set", override)]
-RUN = ("run", "tiny.yaml", *SETS, "--executor", "inline")
+RUN = ("run", "tiny.yaml", *SETS, "--executor", "inline", "--save-model")
 TIMED = ("run", "tiny.yaml", "--executor", "none")
 
 

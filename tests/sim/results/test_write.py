@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command_line import RUN_FOLDER, TRAINED_FOLDER, CommandLine, rows, summary
+from command_line import RUN_FOLDER, TRAINED_FOLDER, CommandLine, assert_refused, rows, summary
 
 import cutlayer.sim.commands.run
 from cutlayer import load_scenario
@@ -103,7 +103,8 @@ def test_figures_are_drawn_from_the_rounds_that_closed(
     trained = cli("run", "tiny.yaml", "--out", "trained", "--set", "training.rounds=2")
     drawn = ["links.png", "links.svg", "rounds.png", "rounds.svg", "timeline.png"]
     files = sorted(path.name for path in (tmp_path / "trained/plots").iterdir())
-    assert files == ["accuracy.png", "accuracy.svg", *drawn]
+    curves = ["accuracy.png", "accuracy.svg", *drawn[:2], "loss.png", "loss.svg", *drawn[2:]]
+    assert files == curves
     assert "plot:    trained/plots/accuracy.png" in trained.out
     cli("run", "tiny.yaml", "--executor", "none", "--out", "counted")
     assert sorted(path.name for path in (tmp_path / "counted/plots").iterdir()) == drawn
@@ -247,3 +248,16 @@ def test_a_folder_that_is_not_empty_is_refused_and_left_alone(cli: CommandLine) 
     empty = cli.folder / "empty"
     empty.mkdir()
     assert cli("run", "tiny.yaml", "--executor", "none", "--out", "empty").code == 0
+
+
+def test_the_confusion_of_classes_is_written_if_asked_for(cli: CommandLine) -> None:
+    assert cli("run", "tiny.yaml", "--confusion", "--out", "out").code == 0
+    table = rows(cli.folder / "out/confusion.csv")
+    assert len(table) == 2 * 10 * 10
+    for label, method in summary(cli.folder / "out")["methods"].items():
+        own = [row for row in table if row["label"] == label]
+        right = sum(int(row["samples"]) for row in own if row["class"] == row["predicted"])
+        assert sum(int(row["samples"]) for row in own) == 20
+        assert right / 20 == method["accuracy"]["final"]
+    answer = cli("run", "tiny.yaml", "--confusion", "--executor", "none", "--out", "none")
+    assert_refused(answer, "--confusion needs an executor that trains")
