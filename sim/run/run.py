@@ -153,9 +153,7 @@ def run(
             numerics = stack.enter_context(runtime).numerics()
             for seed in seeds:
                 seed.result.versions["numerics"] = numerics
-        if resumable is not None:
-            assert out is not None, "only a run in a folder can be resumed"
-            resumable.begin(out.path)
+        assert resumable is None or out is not None, "only a run in a folder can be resumed"
         coordinator = Coordinator(seeds, runtime, stack)
         try:
             with held_back():

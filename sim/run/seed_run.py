@@ -111,7 +111,9 @@ class SeedRun:
             )
             self._loggers = stack.enter_context(following(self._makers, about, self.result.summary))
             if folder is not None and self._resumable is not None:
+                assert self._out is not None
                 check_versions(folder, self.result.versions)
+                self._resumable.begin(self._out.path)
             if folder is not None:
                 self._files = stack.enter_context(RunFolder(folder, self.result))
             self._open = stack.pop_all()
