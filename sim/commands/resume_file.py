@@ -13,7 +13,7 @@ from cutlayer.models.own_object import folders_looked_in, looking_in
 from cutlayer.sim.process.code import code_digest
 from cutlayer.sim.results.folder import RESUME, in_use, read_marker
 from cutlayer.sim.run.resumable import ResumeError
-from cutlayer.sim.studies.content_address import CELL_CODE, inputs_of
+from cutlayer.sim.studies.content_address import inputs_of
 from cutlayer.version import __version__
 
 FORMAT: Final = 1
@@ -48,7 +48,7 @@ def content_of(
         "resume": FORMAT,
         "command": command,
         "cutlayer": __version__,
-        "code": code_digest(CELL_CODE),
+        "code": code_digest(),
         "source": str(Path(source).resolve()),
         "folders": [*folders_looked_in(), str(Path.cwd())],
         "inputs": inputs_of(scenario),
@@ -95,7 +95,7 @@ def read_begun(folder: Path) -> Begun | None:
         if isinstance(error, ResumeError):
             raise
         raise ResumeError(f"{file} is damaged: the run cannot be resumed") from None
-    if (content.get("cutlayer"), content.get("code")) != (__version__, code_digest(CELL_CODE)):
+    if (content.get("cutlayer"), content.get("code")) != (__version__, code_digest()):
         version = content.get("cutlayer")
         other = version if version != __version__ else f"{version} with other code"
         raise ResumeError(

@@ -110,6 +110,7 @@ def test_a_stopped_run_goes_on_to_the_same_files(executor: str, cli: CommandLine
     assert cli(*run, "--out", "whole").code == 0
     stop_after(cli, "frozen", 1, 0, *run, "--out", "stopped")
     assert summary(cli.folder / "stopped")["status"] == "stopped"
+    stop_after(cli, "splitfed", 0, 0, "resume", "stopped")  # within the rounds that are replayed
     answer = cli("resume", "stopped")
     assert answer.code == 0
     assert contents(cli.folder / "stopped") == contents(cli.folder / "whole")
