@@ -2,12 +2,12 @@
 
 import signal
 from collections.abc import Callable, Generator, Iterator
-from typing import Any
 
 import pytest
 from tiny_runs import digits, only, tiny
 
 from cutlayer.sim.build.checks import plan_checked
+from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.inline import Inline, InlineRuntime
 from cutlayer.sim.learning.inline_mark import InlineMark
 from cutlayer.sim.learning.workspace import Workspace
@@ -63,7 +63,7 @@ def steps(
         digits(plan.seed),
         result=found,
         progress=progress,
-        runtime=AheadRuntime(Any),  # type: ignore[arg-type]
+        runtime=AheadRuntime(ExecutorSettings()),
     )
     return found, running, seen
 
