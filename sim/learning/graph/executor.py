@@ -28,7 +28,7 @@ from cutlayer.sim.learning.state_key import ALL_CLIENTS, MOMENTS, StateKey
 from cutlayer.sim.learning.states import States
 from cutlayer.sim.learning.values import encode
 
-# Priorities of tasks. A fold frees its members. A chain that is alone in its fold delays what follows.
+# Priorities of tasks. A fold frees its members. Everything after a chain that is alone waits for it.
 FOLD: Final = 3
 ALONE: Final = 2
 EVALUATION: Final = 1
@@ -117,7 +117,8 @@ class GraphExecutor:
                 if fold.deltas:
                     start = self._states.read(key, chain.versions[key])
                 folding.add(key, share, *run.members[key], current, start)
-            folding.next_member()
+            if one.members:
+                folding.next_member()
             for key, value in run.written.items():
                 self._states.put(key, chain.written[key], value)
         for key in folding.keys:
@@ -222,7 +223,7 @@ class GraphExecutor:
         if early is None:
             self._submit_writers(wanted.chain)
             return self._submit(wanted, priority)
-        return replace(early, written={})  # its states are current, or were
+        return replace(early, written={})  # what it writes was made current when it was submitted
 
     def _submit_writers(self, chain: Chain) -> None:
         """Submit chains early that write what a chain reads, if they are folded after it."""

@@ -17,7 +17,7 @@ MEMBERS: Final = 8  # in a task
 
 
 class Folding:
-    """A fold under construction; `keys` are the states into which it folds, in order."""
+    """A fold to which members are added; `keys` are the states into which it folds, in order."""
 
     def __init__(
         self, graph: Graph, set_up: SetUp, aggregation: Aggregation, name: str, priority: int
@@ -34,7 +34,7 @@ class Folding:
         self._sums: Value | None = None
 
     def next_member(self) -> None:
-        """Say that the additions so far are those of a member."""
+        """End the additions of a member."""
         self._members += 1
 
     def add(

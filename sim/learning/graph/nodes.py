@@ -29,10 +29,10 @@ class Value:
 
 
 class Node:
-    """A task of the graph; `report` and `error` are set when it has ended (`done`)."""
+    """A task of the graph; `report` or `error` is set when it has ended (`done`)."""
 
     def __init__(self, task: Task, inputs: Sequence[Value], priority: int) -> None:
-        self.task = task
+        self.task: Task | None = task  # until it is submitted
         self.priority = priority
         self.done = False
         self.report: object = None
@@ -52,12 +52,8 @@ class Graph:
         self.backend = backend
         self.error: Exception | None = None
         self.unfinished: dict[Node, None] = {}
+        self.submitted = 0  # tasks that the backend has, and that have not ended
         self._frees = True
-
-    @property
-    def submitted(self) -> int:
-        """The number of tasks that the backend has, and that have not ended."""
-        return sum(node.ticket is not None for node in self.unfinished)
 
     def put(self, content: bytes) -> Value:
         """Return a value that this process provides."""
@@ -104,7 +100,7 @@ class Graph:
 
     def cancel(self) -> None:
         """Cancel all tasks that have not ended."""
-        nodes, self.unfinished = self.unfinished, {}
+        nodes, self.unfinished, self.submitted = self.unfinished, {}, 0
         for node in nodes:
             if node.ticket is not None:
                 self.backend.cancel(node.ticket)
@@ -115,12 +111,15 @@ class Graph:
         self._frees = False
 
     def _submit(self, node: Node) -> None:
+        task, node.task = node.task, None
         handles = [value.handle for value in node.inputs]
+        assert task is not None
         assert None not in handles
         try:
             node.ticket = self.backend.submit(
-                node.task, handles, lambda result: self._end(node, result), node.priority
+                task, handles, lambda result: self._end(node, result), node.priority
             )
+            self.submitted += 1
         except UserError as error:
             self._end(node, Result(error=error))
 
@@ -136,6 +135,7 @@ class Graph:
             if result.error is not None:
                 self.error = self.error or result.error
             self._fulfil(node, result.outputs)
+            self.submitted -= node.ticket is not None
             node.inputs, node.ticket = [], None
             waiting, node.waiting = node.waiting, []
             for later in waiting:

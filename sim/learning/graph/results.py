@@ -14,7 +14,7 @@ from cutlayer.sim.learning.values import decode
 
 
 class ReportsOf:
-    """The reports of chains, each at a position of its node's report; `progress` counts them."""
+    """The reports of chains, each at a position in its node's report; `progress` counts them."""
 
     def __init__(
         self, graph: Graph, chains: Sequence[tuple[Node, int]], progress: Progress | None

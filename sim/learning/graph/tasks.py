@@ -60,8 +60,8 @@ class ChainTask:
 class Addition(NamedTuple):
     """A share of a member, which is added to the sum of a state; inputs are identified by position.
 
-    `item` is the member's in the list that the input is; None if the input is the member itself. With
-    `difference`, the current weights less those that the member started from are added as well.
+    `item` is the member's position if the input is a list, None if the input is the member. With
+    `difference`, the current weights minus those that the member started from are added as well.
     """
 
     key: StateKey
@@ -83,8 +83,8 @@ class Closing(NamedTuple):
 class FoldTask:
     """Adds members to the sums of states, in order, and closes these.
 
-    Without `closings`, the output are the sums, with which another task goes on: its input `sums`.
-    Otherwise there are outputs for each state: its weights and, if the aggregation has any, moments.
+    Without `closings`, the output is the sums, which are the input `sums` of the next task. Otherwise
+    there are outputs for each state: its weights and, if the aggregation has any, moments.
     """
 
     name: str
@@ -123,7 +123,8 @@ class FoldTask:
 class EvaluationTask:
     """Evaluates a model, named by the states of its parts, on the test batches from `first` to `end`.
 
-    Its report has the results of the batches, and whether all weights are finite.
+    Its report has the results of the batches, and whether all weights are finite, which only the task of
+    the first batch checks.
     """
 
     name: str
@@ -141,4 +142,4 @@ class EvaluationTask:
             states = [decode(content, copy=False) for content in inputs[INPUTS:]]
             modules = modules_of(workspace, self.keys, states)
             counts = evaluate_batches(workspace, modules, self.first, self.end)
-            return Outcome((counts, all_finite(states)))
+            return Outcome((counts, self.first > 0 or all_finite(states)))
