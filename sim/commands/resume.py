@@ -1,4 +1,4 @@
-"""`cutlayer resume`: go on with a run or study that was interrupted, killed or cut off."""
+"""`cutlayer resume`: continue a run or study that was interrupted, killed or cut off."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from cutlayer.sim.studies.sweep import load_study
 
 
 def resume_command(path: Path) -> int:
-    """Go on with the run or study in a folder; return the exit code of its command.
+    """Continue the run or study in a folder; return the exit code of its command.
 
     A finished one is left as it is, with exit code 0.
     """

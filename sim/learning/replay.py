@@ -1,4 +1,4 @@
-"""Replay rounds that an earlier run has trained, from what they reported, and then go on training.
+"""Replay rounds that an earlier run has trained, from what they reported, and then continue training.
 
 The clock plays these rounds again; their operations are dropped. At the close of the last of them, the
 executor behind takes over the states of that time, with the chains and groups that are open.
@@ -50,8 +50,8 @@ class ReplayError(UserError):
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"{what} differs from the recorded one, so that the run cannot go on: its files, its code or"
-            " its environment have changed; start it again in a new folder"
+            f"{what} differs from the recorded one, so that the run cannot continue: its files, its code"
+            " or its environment have changed; start it again in a new folder"
         )
 
 

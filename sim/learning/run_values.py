@@ -85,7 +85,7 @@ def passed(
 
 
 def dump(run: ChainRun, passes: list[ForwardPass]) -> dict[str, Any]:
-    """Return the value of a context, which shares its tensors: encode it before the chain goes on.
+    """Return the value of a context, which shares its tensors: encode it before the chain continues.
 
     `passes` are the forward passes that wait for gradients.
     """

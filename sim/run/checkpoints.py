@@ -1,6 +1,6 @@
 """Checkpoints: what the committed rounds of a run reported, and the states of the last of them.
 
-They lie in the folder `checkpoint` of a run until its command has finished. A command that goes on with
+They lie in the folder `checkpoint` of a run until its command has finished. A command that continues
 the run replays these rounds on the clock and trains the others; the results are the same bit for bit.
 """
 
@@ -116,7 +116,7 @@ class MethodCheckpoints:
         self._files.save(rounds, encode_pieces(close), set(checksums.values()))
 
     def _restored(self) -> SavedStates:
-        """Return the states from which the run goes on."""
+        """Return the states from which the run continues."""
         assert self._found.close is not None
         close = decode(self._found.close)
         content = {
@@ -135,7 +135,7 @@ def _values_of(close: bytes) -> Collection[str]:
 def _report_damage(found: Found, label: str, note: Note) -> None:
     files = " and ".join(str(file) for file in dict.fromkeys(found.damaged))
     where = f"from its round {len(found.lines)}" if found.lines else "from the beginning"
-    note(f"{files} cannot be used (damaged): {label} goes on {where}")
+    note(f"{files} cannot be used (damaged): {label} continues {where}")
 
 
 def _figures(row: RoundResult) -> str:

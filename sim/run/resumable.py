@@ -1,4 +1,4 @@
-"""What lets another command go on with a run: resume.json and the folder `checkpoint`."""
+"""What lets another command continue a run: resume.json and the folder `checkpoint`."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ class ResumeError(UserError):
 
 @dataclass(frozen=True)
 class Resumable:
-    """What lets another command go on with a run.
+    """What lets another command continue a run.
 
     `content` returns that of resume.json, which names the command and its options. The states are saved
     after every `every`-th committed round.
@@ -49,7 +49,9 @@ def check_versions(folder: Path, versions: Mapping[str, Any]) -> None:
     except FileNotFoundError:
         return
     except (OSError, ValueError, AttributeError) as error:
-        raise ResumeError(f"{file} cannot be read, so that the run cannot go on: {error}") from None
+        raise ResumeError(
+            f"{file} cannot be read, so that the run cannot continue: {error}"
+        ) from None
     now = _flat(json.loads(json.dumps(versions)))
     changes = [
         f"{name} was {before.get(name)}, is {now.get(name)} now"

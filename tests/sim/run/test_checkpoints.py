@@ -1,4 +1,4 @@
-"""A run that goes on from the checkpoint after any round ends with the bits of an undisturbed one."""
+"""A run that continues from the checkpoint after any round ends with the bits of an undisturbed one."""
 
 import shutil
 from collections.abc import Callable
@@ -146,14 +146,14 @@ def test_damaged_states_are_named_and_those_before_them_are_used(
     assert figures(training.run(tmp_path)) == figures(undisturbed)
     (note,) = training.notes
     rounds = int(before.name.split("-")[1])
-    assert note == f"{last} cannot be used (damaged): splitfed goes on from its round {rounds}"
+    assert note == f"{last} cannot be used (damaged): splitfed continues from its round {rounds}"
     assert training.replayed == rounds
     for file in states_in(tmp_path):
         damage(file)
     training.notes.clear()
     assert figures(training.run(tmp_path)) == figures(undisturbed)
     assert training.notes[0].endswith(
-        "cannot be used (damaged): splitfed goes on from the beginning"
+        "cannot be used (damaged): splitfed continues from the beginning"
     )
     assert training.replayed == 0
 
@@ -168,7 +168,7 @@ def test_a_damaged_value_is_named_and_not_used(tmp_path: Path) -> None:
     changed(value)
     assert figures(training.run(tmp_path)) == figures(undisturbed)
     assert training.notes == [
-        f"{value} cannot be used (damaged): splitfed goes on from its round {training.replayed}"
+        f"{value} cannot be used (damaged): splitfed continues from its round {training.replayed}"
     ]
     assert 0 < training.replayed < ROUNDS
     value = next((tmp_path / CHECKPOINT).glob("0.*.safetensors"))
