@@ -64,6 +64,7 @@ class Coordinator:
                         self._begin(*self._waiting.popleft())
                     elif self._active:
                         assert self._runtime is not None
+                        assert self._runtime.queued, "rounds wait for tasks"
                         self._runtime.wait()
         finally:
             for method in self._active:

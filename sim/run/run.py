@@ -94,8 +94,8 @@ def run(
     `curves` has learning curves by seed and label; only these methods are run, and not trained.
 
     Ctrl-C closes the rounds at hand and ends the run with the results so far and the status "stopped"; a
-    second one ends it at once. Raises ScenarioError or
-    DataError before anything is written, and OutputError if results cannot be written.
+    second one ends it at once. Raises ScenarioError or DataError before anything is written, and
+    OutputError if results cannot be written.
     """
     loaded = scenario if isinstance(scenario, Loaded) else load_scenario(scenario)
     folders = tuple(beside(loaded.document.source))
