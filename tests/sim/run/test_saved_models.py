@@ -63,6 +63,17 @@ def test_models_of_every_method_are_those_that_were_evaluated(tmp_path: Path) ->
         assert json.loads(about["recipe"])["method"] == method.method
 
 
+def test_models_of_the_graph_are_those_of_inline_byte_for_byte(tmp_path: Path) -> None:
+    overrides = ("methods=[splitfed, gas, {ecofed: {init: random}}]", "training.rounds=1")
+    found = []
+    for executor in ("inline", "processes"):
+        out = tmp_path / executor
+        run(tiny(*overrides), executor=executor, jobs=1, out=out, save_model=True)
+        found.append({file.name: file.read_bytes() for file in (out / "models").iterdir()})
+    assert found[0] == found[1]
+    assert len(found[0]) == 6
+
+
 def test_each_model_of_an_evaluation_has_a_file(tmp_path: Path) -> None:
     """Without exchange, FedGKT has a device block for each client; their accuracies are averaged."""
     methods, folder = saved(tmp_path, "methods=[{fedgkt: {exchange_weights: false}}]")

@@ -72,6 +72,16 @@ def test_the_training_loss_is_that_of_the_steps(
     )
 
 
+@pytest.mark.parametrize("method", ["classic_fl", "fedprox", "splitfed", "local_loss", "fedgkt"])
+def test_chains_side_by_side_have_their_losses(method: str) -> None:
+    """Rounding differs, see the tolerances of the executor's own tests."""
+    overrides = (f"methods=[{method}]", "training.rounds=1", "data.partition={sizes: 20}")
+    (stacked,) = results(*overrides, executor="stacked").values()
+    (inline,) = results(*overrides).values()
+    expected = inline.rounds[0].training_loss
+    assert stacked.rounds[0].training_loss == pytest.approx(expected, rel=1e-3)
+
+
 def test_the_learning_rate_follows_the_schedule() -> None:
     (found,) = results(
         "methods=[splitfed]",
