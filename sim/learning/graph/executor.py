@@ -6,44 +6,28 @@ tasks end does not matter.
 """
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import accumulate, pairwise
-from typing import Any, Final
+from typing import Any
 
-from cutlayer.sim.data.batches import evaluation_batches
 from cutlayer.sim.learning.aggregation import Aggregation
-from cutlayer.sim.learning.batch_feed import EVALUATION_BATCH
 from cutlayer.sim.learning.chain import Chain, Group, Progress
 from cutlayer.sim.learning.fold import Fold
+from cutlayer.sim.learning.graph.evaluating import evaluation_of
 from cutlayer.sim.learning.graph.folding import Folding
 from cutlayer.sim.learning.graph.groups import OpenGroup, Read, SegmentTask, segment_of
-from cutlayer.sim.learning.graph.nodes import Graph, Node, Value
-from cutlayer.sim.learning.graph.results import EvaluationOf, GraphMark, ReportsOf
+from cutlayer.sim.learning.graph.nodes import Graph, Value
+from cutlayer.sim.learning.graph.priorities import ALONE, CHAIN
+from cutlayer.sim.learning.graph.results import GraphMark, ReportsOf
 from cutlayer.sim.learning.graph.set_up import SetUp
-from cutlayer.sim.learning.graph.tasks import ChainTask, EvaluationTask, Wanted, outputs_of
+from cutlayer.sim.learning.graph.submitted import Ran, ran_of
+from cutlayer.sim.learning.graph.tasks import ChainTask, Wanted, outputs_of
 from cutlayer.sim.learning.interleaved import Interleaved
 from cutlayer.sim.learning.pending import Evaluation, Pending, Reports
 from cutlayer.sim.learning.state_key import ALL_CLIENTS, MOMENTS, StateKey
 from cutlayer.sim.learning.states import States
 from cutlayer.sim.learning.values import encode
-
-# Priorities of tasks. A fold frees its members. Everything after a chain that is alone waits for it.
-FOLD: Final = 3
-ALONE: Final = 2
-EVALUATION: Final = 1
-CHAIN: Final = 0
-LEAST_BATCHES: Final = 4  # of a slice of the test set: a task has to load the model first
-
-
-@dataclass
-class Ran:
-    """A chain that has been submitted: its node, its report's position, and its outputs."""
-
-    node: Node
-    position: int
-    members: Mapping[StateKey, tuple[Value, int]]  # by state: in which list, and where in it
-    written: dict[StateKey, Value]
 
 
 class GraphExecutor:
@@ -95,7 +79,7 @@ class GraphExecutor:
             Wanted(chain, tuple(key for key in chain.averages if chain in weights.get(key, ())))
             for chain in chains
         ]
-        folding = Folding(self._graph, self._set_up, fold.aggregation, self._name(chains), FOLD)
+        folding = Folding(self._graph, self._set_up, fold.aggregation, self._name(chains))
         groups: dict[Interleaved, dict[Chain, Ran]] = {}
         ran = []
         for one in wanted:
@@ -137,7 +121,7 @@ class GraphExecutor:
     ) -> None:
         """Fold states into another one of the same part."""
         name = f"{self._set_up.recipe.method}, {target.text}"
-        folding = Folding(self._graph, self._set_up, aggregation, name, FOLD)
+        folding = Folding(self._graph, self._set_up, aggregation, name)
         weight = sum(weight for _, weight in members)
         for key, own in members:
             folding.add(target, own / weight, self._states[key])
@@ -163,18 +147,9 @@ class GraphExecutor:
         self, models: Sequence[tuple[StateKey, ...]], weights: Sequence[int]
     ) -> Pending[Evaluation]:
         """Submit the evaluation of models, each in slices of the test set, which workers share."""
-        most = min(self._graph.backend.jobs, self._test_batches // LEAST_BATCHES)
-        slices = max(1, -(-most // len(models)))
-        ends = [self._test_batches * number // slices for number in range(slices + 1)]
-        nodes: list[list[Node]] = []
-        for keys in models:
-            inputs = [*self._inputs, *(self._states[key] for key in keys)]
-            nodes.append([])
-            for first, end in pairwise(ends):
-                name = f"{self._set_up.recipe.method}, test batches {first} to {end - 1}"
-                task = EvaluationTask(name, self._set_up, keys, first, end)
-                nodes[-1].append(self._graph.add(task, inputs, 0, EVALUATION)[0])
-        return EvaluationOf(self._graph, nodes, weights)
+        inputs = [[*self._inputs, *(self._states[key] for key in keys)] for keys in models]
+        each = list(zip(models, inputs, strict=True))
+        return evaluation_of(self._graph, self._set_up, each, weights, self._test_batches)
 
     def mark(self) -> GraphMark:
         """Return the states of a round that closes."""
@@ -305,14 +280,3 @@ class GraphExecutor:
 def _interleaved(group: Group) -> Interleaved:
     assert isinstance(group, Interleaved)
     return group
-
-
-def ran_of(node: Node, position: int, wanted: Wanted, outputs: Sequence[Value]) -> Ran:
-    """Return a chain that has been submitted, with its outputs."""
-    members = {key: (outputs[-1], index) for index, key in enumerate(wanted.members)}
-    return Ran(node, position, members, dict(zip(wanted.chain.writes, outputs, strict=False)))
-
-
-def test_batches(samples: int, min_batch: int) -> int:
-    """Return the number of test batches."""
-    return len(evaluation_batches(samples, EVALUATION_BATCH, min_batch))

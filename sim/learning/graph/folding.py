@@ -8,6 +8,7 @@ from typing import Final
 
 from cutlayer.sim.learning.aggregation import Aggregation
 from cutlayer.sim.learning.graph.nodes import Graph, Value
+from cutlayer.sim.learning.graph.priorities import FOLD
 from cutlayer.sim.learning.graph.set_up import SetUp
 from cutlayer.sim.learning.graph.tasks import Addition, Closing, FoldTask
 from cutlayer.sim.learning.state_key import StateKey
@@ -19,15 +20,12 @@ MEMBERS: Final = 8  # in a task
 class Folding:
     """A fold to which members are added; `keys` are the states into which it folds, in order."""
 
-    def __init__(
-        self, graph: Graph, set_up: SetUp, aggregation: Aggregation, name: str, priority: int
-    ) -> None:
+    def __init__(self, graph: Graph, set_up: SetUp, aggregation: Aggregation, name: str) -> None:
         self.keys: dict[StateKey, None] = {}
         self._graph = graph
         self._set_up = set_up
         self._aggregation = aggregation
         self._name = f"{name}, fold"
-        self._priority = priority
         self._members = 0
         self._additions: list[Addition] = []
         self._inputs: list[Value] = []
@@ -86,4 +84,4 @@ class Folding:
         additions, self._additions = tuple(self._additions), []
         task = FoldTask(self._name, self._set_up, self._aggregation, additions, sums, closings)
         inputs, self._inputs, self._sums = self._inputs, [], None
-        return self._graph.add(task, inputs, outputs, self._priority)[1]
+        return self._graph.add(task, inputs, outputs, FOLD)[1]

@@ -11,7 +11,8 @@ from cutlayer.models.own_object import folders_looked_in
 from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.learning.accelerator import device_of
 from cutlayer.sim.learning.executor import ExecutorSettings
-from cutlayer.sim.learning.graph.executor import GraphExecutor, test_batches
+from cutlayer.sim.learning.graph.evaluating import test_batches
+from cutlayer.sim.learning.graph.executor import GraphExecutor
 from cutlayer.sim.learning.graph.nodes import Graph, Value
 from cutlayer.sim.learning.graph.set_up import (
     KEPT_WORKSPACES,

@@ -15,9 +15,12 @@ class Shuffled(Sequential):
         self.random = random.Random(seed)
         super().__init__(self.chosen, self.dies)
         self.most = self.live = 0
+        self.names: list[str] = []
 
     def chosen(self, names: Sequence[str]) -> int:
-        return self.random.randrange(len(names))
+        chosen = self.random.randrange(len(names))
+        self.names.append(names[chosen])
+        return chosen
 
     def dies(self, name: str, deaths: int) -> bool:
         return not deaths and self.random.random() < 0.1

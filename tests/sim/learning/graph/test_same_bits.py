@@ -29,6 +29,14 @@ def test_any_order_gives_the_bits_of_inline(name: str) -> None:
     assert reference(name)["weights"] is not None
 
 
+def test_the_test_set_is_evaluated_in_slices() -> None:
+    backend = Shuffled(0)
+    name = "classic_fl, two slices"
+    assert learned_on(backend, name) == reference(name)
+    slices = {"classic_fl, test batches 0 to 4", "classic_fl, test batches 5 to 9"}
+    assert {name for name in backend.names if "test batches" in name} == slices
+
+
 SHUFFLED = ("gas, dropouts", "splitfed, late", "splitfed_v2, dropouts", "fedbuff", "ecofed, cuts")
 
 

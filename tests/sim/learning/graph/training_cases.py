@@ -39,10 +39,14 @@ MORE = (
     "data={dataset: digits, partition: {sizes: 8}, test_fraction: 0.2, train_samples: 200}",
     "topology.star.clients.0.count=20",
 )
+TESTED = (  # on 10 batches
+    "data={dataset: digits, partition: {sizes: [10, 20, 30]}, test_fraction: 0.5, train_samples: 60}",
+)
 ROUNDS = "training.rounds=%d"
 
 CASES: Final = {
     "classic_fl": ("classic_fl",),
+    "classic_fl, two slices": ("classic_fl", *TESTED, ROUNDS % 1),
     "fedprox, kept": ("{fedprox: {mu: 0.5}}", KEPT),
     "splitfed, fedyogi": (f"{{splitfed: {{{YOGI}}}}}", ROUNDS % 3),
     "splitfed, adam": ("splitfed", "training.optimizer={name: adam, lr: 0.01}", KEPT),
