@@ -72,8 +72,7 @@ def run(
     "processes" in `jobs` worker processes (default: one per core) with `threads` torch threads each, and
     "none" simulates time and bytes only, without tensors and data. `scheduler` is the address of a
     cluster, `device` one of torch. All methods and seeds share the workers; the results do not depend on
-    them. Worker processes import the main module of a script again, so a script calls `run` under
-    `if __name__ == "__main__":`.
+    them. Workers do not import the script that calls `run`, so that what it defines must be in a module.
 
     `out` is a new or empty folder, or one that the caller has claimed. Results are written there as
     rounds close, in seed-N/ if there are several seeds. `views` adds files to a seed's folder before its
