@@ -124,6 +124,33 @@ def test_splitfed_ends_with_the_states_of_inline(overrides: list[str]) -> None:
     assert "others" not in compare(torch.float64, *overrides)
 
 
+LINK = "{up: 8 Mbit/s, down: 8 Mbit/s, delay: 5 ms}"
+EDGES = (
+    "topology={two_tier: {server: {device: server-8-core, slots: 1}, edge_nodes: ["
+    f"{{name: e0, link: {LINK}, device: jetson-nano, "
+    "clients: [{device: raspberry-pi-4b, count: 2, link: 4g}]}, "
+    f"{{name: e1, link: {LINK}, device: jetson-nano, "
+    "clients: [{device: raspberry-pi-4b, count: 1, link: 4g}]}]}}"
+)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "stacked"),
+    [
+        (["model={name: vgg5, cut: {raspberry-pi-4b-0: 1, default: 2}}"], "4 of 6"),
+        (["methods=[{splitfed: {edges: {rounds: 2}}}]", EDGES], "8 of 12"),
+        (["training.closing={first: 2, late: next}", "training.rounds=4"], "8 of 8"),
+        (["methods=[safsl]"], "8 of 8"),
+        (["methods=[{ecofed: {init: random, period: 2}}]", "training.rounds=4"], "12 of 12"),
+    ],
+    ids=["cuts", "edges", "late", "safsl", "replay"],
+)
+def test_chains_run_beside_those_of_their_shape(overrides: list[str], stacked: str) -> None:
+    """Clients of one cut, of one edge node, or of one fold."""
+    text = compare(torch.float64, *overrides)
+    assert text.startswith(f"stacked: {stacked} chains ran side by side")
+
+
 def test_bfloat16_runs_side_by_side_as_well() -> None:
     text = compare(torch.bfloat16, EQUAL_SIZES)
     assert text == "stacked: 6 of 6 chains ran side by side"
