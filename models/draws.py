@@ -20,7 +20,7 @@ from typing import Final, TypeVar
 import numpy as np
 import torch
 from numpy.random.mtrand import get_bit_generator, set_bit_generator
-from torch import nn
+from torch import Tensor, nn
 
 ACCELERATORS: Final = ("cuda", "mps")  # the types of devices with generators of their own
 
@@ -116,15 +116,20 @@ def seed_generators(number: int, draws: Draws = Draws.ANYTHING) -> None:
 @contextmanager
 def borrowed_accelerator(device: torch.device) -> Iterator[None]:
     """Restore the generator of torch's current accelerator when the block ends, if `device` is one."""
-    if device.type not in ACCELERATORS:
-        yield
-        return
-    module = torch.get_device_module(device)
-    state = module.get_rng_state()
+    state = accelerator_state(device)
     try:
         yield
     finally:
-        module.set_rng_state(state)
+        if state is not None:
+            torch.get_device_module(device).set_rng_state(state)
+
+
+def accelerator_state(device: torch.device) -> Tensor | None:
+    """Return the state of the generator of torch's current accelerator; None if `device` is none."""
+    if device.type not in ACCELERATORS:
+        return None
+    state: Tensor = torch.get_device_module(device).get_rng_state()
+    return state
 
 
 def seed_accelerator(number: int, device: torch.device) -> None:

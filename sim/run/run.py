@@ -69,7 +69,8 @@ def run(
     """Run every method of a scenario for each of its seeds; return one result per seed.
 
     `executor` is a name of `cutlayer.sim.learning.executors`: "inline" trains in this process,
-    "processes" in `jobs` worker processes (default: one per core) with `threads` torch threads each, and
+    "processes" in `jobs` worker processes (default: one per core) with `threads` torch threads each,
+    "stacked" in this process with up to `jobs` clients of equal shape side by side (default: 32), and
     "none" simulates time and bytes only, without tensors and data. `scheduler` is the address of a
     cluster, `device` one of torch. All methods and seeds share the workers; the results do not depend on
     them. Workers do not import the script that calls `run`, so that what it defines must be in a module.

@@ -12,7 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cutlayer.models.draws import borrowed_generators, seed_generators
+from cutlayer.models.draws import (
+    accelerator_state,
+    borrowed_accelerator,
+    borrowed_generators,
+    seed_generators,
+)
 
 Run = Callable[[Tensor], Tensor]
 
@@ -58,20 +63,22 @@ def _side_by_side(stacked: Run, inputs: Tensor) -> Tensor:
 
 def _without_draws(plain: Run, inputs: Tensor) -> Tensor:
     """Return the outputs of a module, which must not draw from a global generator."""
-    with borrowed_generators(), torch.no_grad():
+    with borrowed_generators(), borrowed_accelerator(inputs.device), torch.no_grad():
         seed_generators(0)
-        before = _drawn()
+        before = _drawn(inputs.device)
         outputs = plain(inputs)
-        if _drawn() != before:
+        if _drawn(inputs.device) != before:
             raise NotStackedError("the model draws random numbers, as dropout does")
     return outputs
 
 
-def _drawn() -> tuple[bytes, object, tuple[bytes, int]]:
+def _drawn(device: torch.device) -> tuple[object, ...]:
     """Return the states of torch's, `random`'s and numpy's global generators."""
     numpy = np.random.get_state(legacy=False)["state"]  # noqa: NPY002 - users' modules draw from it
     state = numpy["key"].tobytes(), int(numpy["pos"])
-    return torch.default_generator.get_state().numpy().tobytes(), random.getstate(), state
+    own = accelerator_state(device)
+    of_torch = torch.default_generator.get_state().tolist()
+    return of_torch, own if own is None else own.tolist(), random.getstate(), state
 
 
 def _close(outputs: Tensor, expected: Tensor, epsilon: float) -> bool:

@@ -76,19 +76,20 @@ def _forward(stack: Stack, lanes: Lanes, arguments: Sequence[Arguments]) -> Sequ
     images, labels = stack.batches(lanes, [(client, batch) for client, batch in arguments])
     turn = stack.part("device").turn(lanes)
     activations = stack.outputs("device", turn, images)
-    waiting = Waiting(turn, activations)
-    for lane, (_, batch) in zip(lanes.numbers, arguments, strict=True):
-        stack.waiting[lane, batch.number] = waiting
+    if activations.requires_grad:
+        waiting = Waiting(turn, activations)
+        for lane, (_, batch) in zip(lanes.numbers, arguments, strict=True):
+            stack.waiting[lane, batch.number] = waiting
     return list(zip(activations.detach(), labels, strict=True))
 
 
 def _backward(stack: Stack, lanes: Lanes, arguments: Sequence[Arguments]) -> Sequence[Any]:
     each = [
-        stack.waiting.pop((lane, batch.number))
+        stack.waiting.pop((lane, batch.number), None)
         for lane, (batch, _) in zip(lanes.numbers, arguments, strict=True)
     ]
     waiting = each[0]
-    if waiting.activations.requires_grad:
+    if waiting is not None:
         at_cut = torch.stack([gradient for _, gradient in arguments])
         (found,) = gradients(waiting.activations, at_cut, waiting.turn)
         waiting.turn.step(found)
@@ -237,7 +238,7 @@ def _of_upload(*settings: int) -> Callable[[Stack, int, Arguments], Hashable]:
 
 
 def _of_graph(stack: Stack, lane: int, arguments: Arguments) -> Hashable:
-    return stack.waiting[lane, arguments[0].number]
+    return stack.waiting.get((lane, arguments[0].number))
 
 
 FORMS: Final[Mapping[Operation, Form]] = {
