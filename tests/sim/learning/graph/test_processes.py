@@ -11,12 +11,28 @@ from troubled import TroubledPool
 
 from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.executors import numerics_of
+from cutlayer.sim.methods.registry import METHODS
 from cutlayer.sim.process.pool import Pool
 
 CASES = {
-    1: ["splitfed, some", "local_loss, cuts", "fedbuff"],
-    2: ["gas", "splitfed, edges", "fedgkt", "drawing"],
-    3: ["splitfed, many", "ecofed, cuts", "splitfed_v2", "splitfed, late", "splitfed, fedyogi"],
+    1: ["splitfed, some", "local_loss, cuts", "split_learning", "centralised"],
+    2: [
+        "gas",
+        "splitfed, edges",
+        "fedgkt",
+        "fedbuff",
+        "fedasync",
+        "classic_fl, two slices",
+        "drawing",
+    ],
+    3: [
+        "splitfed, many",
+        "ecofed, cuts",
+        "splitfed_v2",
+        "splitfed, late",
+        "fedprox, kept",
+        "safsl",
+    ],
 }
 
 
@@ -25,6 +41,11 @@ def pool_of() -> Iterator[Callable[[int], Pool]]:
     """Return the pool with a number of workers, which all tests of this module share."""
     with ExitStack() as stack:
         yield cache(lambda jobs: stack.enter_context(Pool(jobs, preload=["torch._dynamo"])))
+
+
+def test_every_method_is_among_the_cases() -> None:
+    names = [name for names in CASES.values() for name in names]
+    assert {name.partition(",")[0] for name in names} >= METHODS.keys()
 
 
 @pytest.mark.parametrize(
