@@ -37,9 +37,9 @@ def device_of(text: str) -> torch.device:
             f"device: unknown device {text!r}: it must be {FORMS} ({_list(here)})"
         )
     device = torch.device(text)
-    if device.type == "cuda" and device.index is None:
-        device = torch.device("cuda", 0)
-    if str(device) not in here:
+    if device.type != "cpu" and device.index is None:
+        device = torch.device(device.type, 0)  # as tensors have it
+    if (device.type if device.type == "mps" else str(device)) not in here:
         why = "" if device.type != "cuda" or torch.version.cuda else ": torch is built without CUDA"
         raise TrainingDeviceError(f"device: {text!r} is not available{why} ({_list(here)})")
     return device

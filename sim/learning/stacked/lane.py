@@ -43,8 +43,8 @@ class LaneRun(ChainRun):
         return LaneReplica(self._part(part), self._lane)
 
     def frozen(self, part: str) -> nn.Module:
-        """Operations on frozen parts have stacked forms."""
+        """Raise AssertionError: operations on frozen parts have stacked forms."""
         raise AssertionError(f"an operation of a stack runs the frozen part {part} of one lane")
 
     def give_back(self) -> None:
-        """The stack returns its modules."""
+        """Do nothing: the stack returns its modules."""

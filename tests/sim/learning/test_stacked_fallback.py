@@ -1,9 +1,13 @@
 """What `stacked` runs one after another, with the same results, and how it says so."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from command_line import CommandLine
+from small_studies import SCENARIO
 from test_stacked_methods import CLOSE, EQUAL_SIZES, assert_close, compare, trained
 
 from cutlayer.sim.learning.executor import ExecutorSettings
@@ -78,3 +82,12 @@ def test_stacked_training_repeats_its_bits() -> None:
     (first, _), (second, _) = (trained("stacked", torch.float32) for _ in range(2))
     assert bits(first) == bits(second)
     assert_close(first, trained("inline", torch.float32)[0], CLOSE[torch.float32])
+
+
+def test_a_run_says_how_many_chains_ran_side_by_side(cli: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(SCENARIO, encoding="utf-8")
+    answer = cli("run", "tiny.yaml", "--executor", "stacked", "--no-plots")
+    assert answer.code == 0
+    assert "stacked: 8 of 8 chains ran side by side" in answer.out + answer.err
+    versions = json.loads((tmp_path / "runs/tiny/versions.json").read_text(encoding="utf-8"))
+    assert versions["executor"] == versions["numerics"]["executor"] == "stacked"

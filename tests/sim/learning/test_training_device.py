@@ -173,6 +173,14 @@ def test_a_gpu_is_named_with_or_without_its_number() -> None:
     )
 
 
+def test_the_gpu_of_an_apple_computer_has_the_number_of_its_tensors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert available()[-1] == "mps"
+    assert device_of("mps") == torch.device("mps", 0)
+
+
 def flags() -> tuple[bool, ...]:
     return (
         torch.are_deterministic_algorithms_enabled(),
