@@ -63,7 +63,7 @@ class SavedModels:
 
     def _save(self, which: str, played: Played, closed: RoundResult) -> None:
         mark = played.trained.mark
-        if mark is None or self._has(which, closed.index):
+        if mark is None or self._has(which, played, closed.index):
             return
         digest = mark.weights_digest()
         if digest is None:  # a round that is replayed
@@ -86,7 +86,7 @@ class SavedModels:
                 name: value for key in parts for name, value in values[key, versions[key]].items()
             }
             cut = _cut(parts, self._recipe)
-            file = self._folder / f"{self._name}.{which}{_suffix(parts, played.models)}{SUFFIX}"
+            file = self._file(which, parts, played.models)
             write_bytes(file, weights_bytes(of_model, {**figures, "cut": str(cut)}))
             written.add(file)
         for file, _ in self._files(which):
@@ -94,9 +94,17 @@ class SavedModels:
                 with errors_named(file):
                     file.unlink()
 
-    def _has(self, which: str, index: int) -> bool:
-        """Return whether the folder has the models of this round, or of a later one that is replayed."""
-        return any(int(about["round"]) >= index for _, about in self._files(which))
+    def _has(self, which: str, played: Played, index: int) -> bool:
+        """Return whether the folder has the models of this round, and no others, or some of a later one.
+
+        A command that was killed may have written some of the models of its last round only.
+        """
+        found = {file: int(about["round"]) for file, about in self._files(which)}
+        wanted = [self._file(which, parts, played.models) for parts in played.models]
+        return max(found.values(), default=-1) > index or found == dict.fromkeys(wanted, index)
+
+    def _file(self, which: str, parts: Parts, models: Sequence[Parts]) -> Path:
+        return self._folder / f"{self._name}.{which}{_suffix(parts, models)}{SUFFIX}"
 
     def _files(self, which: str) -> list[tuple[Path, Mapping[str, str]]]:
         """Return this method's files and their metadata."""

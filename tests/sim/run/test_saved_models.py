@@ -1,6 +1,7 @@
 """Models that a run saves: plain modules that classify the test set as the run's evaluations did."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,12 @@ from torch.nn import functional
 
 from cutlayer import UserError, load_model, run
 from cutlayer.models import WeightsError, save_weights
+from cutlayer.sim.files.atomic import write_bytes
 from cutlayer.sim.learning.batch_feed import model_inputs
+from cutlayer.sim.results.folder import claim_folder
 from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.run import saved_models
+from cutlayer.sim.run.resumable import Resumable
 
 MIXED = "model={name: lenet, cut: {raspberry-pi-4b: 1, raspberry-pi-3b-plus: 2}}"
 TWO_DEVICES = (
@@ -95,6 +100,41 @@ def test_models_of_mixed_cuts_are_whole(tmp_path: Path) -> None:
     mean = (2 * of_cut[0] + of_cut[1]) / 3  # weighted by the clients of each cut
     assert mean == pytest.approx(methods["ecofed"].rounds[-1].accuracy)
     assert metadata(folder / "ecofed.final.cut-2.safetensors")["cut"] == "2"
+
+
+def test_a_run_killed_between_two_models_is_resumed_with_all_of_a_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = tiny(MIXED, TWO_DEVICES, "methods=[{ecofed: {init: random}}]", "training.rounds=4")
+    writes = iter(range(0))
+
+    def write(file: Path, content: bytes) -> None:
+        if next(writes, None) is None:
+            raise SystemExit
+        write_bytes(file, content)
+
+    def models(folder: Path, most: int) -> dict[str, bytes]:
+        """Run, or go on; the command ends when it has written `most` models."""
+        nonlocal writes
+        writes = iter(range(most))
+        claimed = claim_folder(folder, "run", resume=True)
+        with claimed, suppress(SystemExit):
+            run(
+                scenario,
+                executor="inline",
+                out=claimed,
+                save_model=True,
+                resumable=Resumable(dict),
+            )
+        return {file.name: file.read_bytes() for file in (folder / "models").glob("*")}
+
+    monkeypatch.setattr(saved_models, "write_bytes", write)
+    undisturbed = models(tmp_path / "whole", 100)
+    assert len(undisturbed) == 4
+    for most in (1, 3):
+        folder = tmp_path / f"{most}"
+        assert models(folder, most) != undisturbed
+        assert models(folder, 100) == undisturbed
 
 
 def test_files_of_labels_are_named_safely_and_have_checksums(tmp_path: Path) -> None:
