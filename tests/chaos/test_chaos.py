@@ -21,12 +21,14 @@ pytestmark = [
 OPTIONS = {
     "none": ["--executor", "none", "--no-reuse"],
     "inline": ["--executor", "inline"],
+    "stacked": ["--executor", "stacked"],
     "processes": ["--executor", "processes", "--jobs", "2"],
     "dask": ["--executor", "dask"],
 }
 FEW = {
     "none": ["kill", "interrupt", "full", "kill"],
     "inline": ["kill", "interrupt", "kill"],
+    "stacked": ["kill"],
     "processes": ["kill", "worker"],
     "dask": ["kill", "worker"],
 }
