@@ -6,7 +6,12 @@ between the first round and the end, of the process and its children; start-up i
 Memory is the largest sum of the proportional set sizes (PSS), sampled; it needs Linux. The weights of
 all sides but the peers must be equal, bit for bit.
 
-    python benchmarks/training.py [--rounds 3] [--turns 3] [--sides plain inline ...]
+    python benchmarks/training.py [--rounds 3] [--turns 3] [--sides plain inline ...] [--peers FOLDER]
+
+Peers are installed into the virtual environment FOLDER, which is made if it does not exist. The figures for
+the documentation are to be taken on an idle machine:
+
+    python benchmarks/training.py --rounds 5 --turns 5 --peers build/peers
 """
 
 import argparse
@@ -21,12 +26,16 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import IO, Any
+
+import training_peers
 
 SAMPLING_S = 0.1
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 PLAIN = "plain"
+SIDES = (PLAIN, "inline", "plain-2", "processes-2")
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -131,6 +140,8 @@ def side(name: str, folder: Path, rounds: int) -> None:
     """Train as one of the sides, and print the results."""
     if name == PLAIN or name.startswith("plain-"):
         result = plain_side(name, folder, rounds)
+    elif name in training_peers.PEERS:
+        result = peer_side(name, folder, rounds)
     else:
         result = cutlayer_side(name, folder)
     print("done", json.dumps(result), flush=True)
@@ -159,12 +170,20 @@ def plain_side(name: str, folder: Path, rounds: int) -> dict[str, Any]:
     return {"accuracy": accuracies[-1], "weights": digest.hexdigest()}
 
 
+def peer_side(name: str, folder: Path, rounds: int) -> dict[str, Any]:
+    """Train with another simulator."""
+    import training_work
+
+    training_work.prepare_process()
+    return {"accuracy": training_peers.train(name, folder, rounds, ready), "weights": None}
+
+
 def cutlayer_side(name: str, folder: Path) -> dict[str, Any]:
     """Train with one of Cutlayer's executors."""
     import training_work
 
     import cutlayer
-    from cutlayer.sim.run.run import Progress
+    from cutlayer.sim.run.progress import Progress
 
     training_work.prepare_process()
 
@@ -187,24 +206,39 @@ def cutlayer_side(name: str, folder: Path) -> dict[str, Any]:
 # The table.
 
 
-def main(rounds: int, turns: int, sides: list[str]) -> None:
+def main(rounds: int, turns: int, sides: list[str], peers: Path | None) -> None:
     """Measure the sides in turns and print the table."""
-    with tempfile.TemporaryDirectory() as name:
+    others = None if peers is None else training_peers.environment(peers)
+    sides = [*sides, *training_peers.PEERS] if others else sides
+    with tempfile.TemporaryDirectory() as folder:
         environment = {"PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}"}
-        program = [sys.executable, __file__]
-        arguments = ["--folder", name, "--rounds", str(rounds)]
+        arguments = [__file__, "--folder", folder, "--rounds", str(rounds)]
         subprocess.run(
-            [*program, "--prepare", *arguments], check=True, env={**os.environ, **environment}
+            [sys.executable, *arguments, "--prepare"], check=True, env={**os.environ, **environment}
         )
         figures: dict[str, list[Figures]] = {side: [] for side in sides}
         for turn in range(turns):
             for side in sides if turn % 2 == 0 else sides[::-1]:
-                figures[side].append(measured([*program, "--side", side, *arguments], environment))
-                print(f"turn {turn + 1}: {side}: {figures[side][-1]}", file=sys.stderr)
+                python = others if side in training_peers.PEERS else sys.executable
+                command = [str(python), *arguments, "--side", side]
+                figures[side].append(measured(command, environment))
+                print(f"turn {turn + 1}, {side}: {figures[side][-1]}", file=sys.stderr)
     digests = {one.weights for of_side in figures.values() for one in of_side} - {None}
     if len(digests) != 1:
         raise SystemExit("the sides have trained different weights")
+    print(f"{date.today()}, {processor()}, {os.cpu_count()} cores, {platform.platform()}")
+    print(f"{rounds} rounds, median of {turns} turns\n")
     print(table(figures))
+
+
+def processor() -> str:
+    """Return the name of the processor."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [row.partition(":")[2].strip() for row in text.splitlines() if "model name" in row]
+    return names[0] if names else platform.machine()
 
 
 def table(figures: Mapping[str, list[Figures]]) -> str:
@@ -224,7 +258,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--sides", nargs="+", default=[PLAIN, "inline"])
+    parser.add_argument("--sides", nargs="+", default=list(SIDES))
+    parser.add_argument("--peers", type=Path, metavar="FOLDER")
     parser.add_argument("--side", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--prepare", action="store_true", help=argparse.SUPPRESS)
@@ -236,4 +271,4 @@ if __name__ == "__main__":
     elif given.side:
         side(given.side, given.folder, given.rounds)
     else:
-        main(given.rounds, given.turns, given.sides)
+        main(given.rounds, given.turns, given.sides, given.peers)
