@@ -20,7 +20,7 @@ help:
 	@echo "make format      format the code and apply ruff's automatic fixes"
 	@echo "make docs        build the documentation and the API reference into site/"
 	@echo "make golden      regenerate the golden numbers of the shipped scenarios and studies"
-	@echo "make benchmarks  measure speed, as ratios against named baselines"
+	@echo "make benchmarks  measure speed, as ratios against named baselines; PEERS=FOLDER adds other simulators"
 
 $(INSTALLED): setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -105,6 +105,7 @@ benchmarks: $(INSTALLED)
 	$(BIN)/python benchmarks/uncertainty.py
 	$(BIN)/python benchmarks/start_up.py
 	$(BIN)/python benchmarks/asynchronous.py
+	$(BIN)/python benchmarks/training.py $(if $(PEERS),--peers $(PEERS))
 
 clean:
 	rm -rf $(VENV) build site *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage coverage.xml

@@ -8,8 +8,8 @@ all sides but the peers must be equal, bit for bit.
 
     python benchmarks/training.py [--rounds 3] [--turns 3] [--sides plain inline ...] [--peers FOLDER]
 
-Peers are installed into the virtual environment FOLDER, which is made if it does not exist. The figures for
-the documentation are to be taken on an idle machine:
+Peers are installed into the virtual environment FOLDER, which is made if it does not exist. The figures
+in docs/explanation/training-speed.md are to be taken on an idle machine:
 
     python benchmarks/training.py --rounds 5 --turns 5 --peers build/peers
 """
@@ -18,6 +18,7 @@ import argparse
 import hashlib
 import json
 import os
+import platform
 import statistics
 import subprocess
 import sys

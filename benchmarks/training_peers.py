@@ -1,8 +1,8 @@
 """Other simulators on the work of benchmarks/training.py: pfl-research and Flower's simulation.
 
 They are installed into a virtual environment of their own, and run there without Cutlayer. Model, data,
-batches, optimizer, FedAvg, and the evaluation after each round are those of training_work.py; participants and
-orders are drawn by the simulators' own samplers, so that their weights differ.
+batches, optimizer, FedAvg, and the evaluation after each round are those of training_work.py;
+participants and orders are drawn by the simulators' own samplers, so that their weights differ.
 """
 
 import os

@@ -114,10 +114,13 @@ def server_step_detached(run: ChainRun, upload: Buffered) -> None:
 
 def forward_frozen(run: ChainRun, client: int, batch: Batch, bits: int | None) -> Buffered:
     """Run the frozen device block on a batch; quantise the activation to `bits`, if given."""
+    device = run.frozen("device")
     images, labels = run.batch(client, batch)
-    with torch.no_grad():
-        activation = run.frozen("device")(images)
-    return (activation if bits is None else quantise(activation, bits)), labels
+    with torch.inference_mode():
+        activation = device(images)
+    if bits is None:
+        return activation.clone(), labels  # a graph may keep it, unlike one of inference mode
+    return quantise(activation, bits), labels
 
 
 def store_activation(run: ChainRun, buffer: StateKey, upload: Any) -> Any:
