@@ -43,7 +43,7 @@ methods -> clock compute endpoints errors learning log models scenarios suggesti
 models -> errors suggestion
 network -> clock suggestion
 papers -> calibrate compute files models results run topologies validate views
-process -> errors models
+process -> errors files models
 report -> files results scenarios uncertainty version views
 results -> errors files log loggers network process
 run -> build clock control data endpoints errors files learning log loggers methods models network

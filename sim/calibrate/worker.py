@@ -13,7 +13,7 @@ import cutlayer.models.catalogue
 from cutlayer.sim.calibrate.held_out import Case
 from cutlayer.sim.calibrate.probes import CLASSES, probe
 from cutlayer.sim.calibrate.timing import BlockTimes, Passes, Trainer, block_times
-from cutlayer.sim.process.memory import keep_memory
+from cutlayer.sim.process.allocator import keep_memory
 from cutlayer.sim.process.python_path import safe_path_for_children
 
 ITERATIONS: Final = 3  # of a job; four times as many if they are short

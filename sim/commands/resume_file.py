@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cutlayer.models.own_object import folders_looked_in, looking_in
-from cutlayer.sim.process.code import code_digest
+from cutlayer.sim.files.code_digest import code_digest
 from cutlayer.sim.results.folder import RESUME, in_use, read_marker
 from cutlayer.sim.run.resumable import ResumeError
 from cutlayer.sim.studies.content_address import inputs_of

@@ -16,7 +16,7 @@ from cutlayer.sim.commands.run import STALLED, draw, write_trace_only
 from cutlayer.sim.files.atomic import write_json
 from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.executors import executor_entry, numerics_of
-from cutlayer.sim.process.workers import Here, Processes, Workers
+from cutlayer.sim.process.jobs import Here, Processes, Workers
 from cutlayer.sim.report.report import write_report
 from cutlayer.sim.results.read import read_study
 from cutlayer.sim.results.write import write_seeds

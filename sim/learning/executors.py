@@ -49,7 +49,7 @@ def _processes(settings: ExecutorSettings) -> Runtime:
 
 
 def _dask(settings: ExecutorSettings) -> Runtime:
-    from cutlayer.sim.learning.graph.cluster import dask_runtime
+    from cutlayer.sim.learning.graph.dask import dask_runtime
 
     return dask_runtime(settings)
 

@@ -23,8 +23,8 @@ from cutlayer.sim.learning.pending import ChainReport, Done, Evaluation, Reports
 from cutlayer.sim.learning.replica import State
 from cutlayer.sim.learning.state_key import MOMENTS, StateKey
 from cutlayer.sim.learning.workspace import Workspace
+from cutlayer.sim.process.allocator import keep_memory
 from cutlayer.sim.process.interrupts import let_in
-from cutlayer.sim.process.memory import keep_memory
 
 
 class InlineRuntime:

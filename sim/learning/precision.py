@@ -10,8 +10,8 @@ from cutlayer.errors import UserError
 from cutlayer.scenarios.numerics import Numerics
 
 
-class NumericsError(UserError):
-    """Numerics that a machine cannot compute."""
+class UnsupportedNumericsError(UserError):
+    """Numerics that a device cannot compute with."""
 
 
 def stored_type(numerics: Numerics) -> torch.dtype:
@@ -49,7 +49,10 @@ def _in_bfloat16(forward: Any, inputs: Tensor) -> Tensor:
 
 
 def check_numerics(numerics: Numerics, device: str = "cpu") -> None:
-    """Compute a step of a small model. Raises NumericsError if the device does not support the type."""
+    """Compute a step of a small model.
+
+    Raises UnsupportedNumericsError if the device does not support the type.
+    """
     try:
         layers = nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 2)
         part = apply_to_module(nn.Sequential(*layers), numerics).to(device)
@@ -59,7 +62,7 @@ def check_numerics(numerics: Numerics, device: str = "cpu") -> None:
         torch.autograd.backward(part(ordered(inputs, numerics)).sum())
     except (RuntimeError, TypeError) as error:
         reason = str(error).splitlines()[0]
-        raise NumericsError(
+        raise UnsupportedNumericsError(
             f"numerics.dtype: the device {device} of this machine cannot compute with it ({reason})"
             f" (got {numerics.dtype}), use float32"
         ) from None

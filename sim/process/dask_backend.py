@@ -23,7 +23,7 @@ from operator import itemgetter
 from typing import Any, Final, Self
 
 from cutlayer.models.own_object import folders_looked_in, looking_in
-from cutlayer.sim.process.scheduler import (
+from cutlayer.sim.process.dask_connection import (
     ClusterError,
     Likeness,
     Numerics,

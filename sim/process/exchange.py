@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from cutlayer.errors import UserError
-from cutlayer.sim.process.file_lock import NO_LOCKS, lock
+from cutlayer.sim.files.lock import NO_LOCKS, lock
 from cutlayer.sim.process.tasks import WITHOUT_WORKERS
 
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108

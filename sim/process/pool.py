@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 from cutlayer.models.own_object import folders_looked_in
 from cutlayer.sim.process.exchange import Content, Exchange, Value, write
 from cutlayer.sim.process.interrupts import held_back
-from cutlayer.sim.process.start import Starter
+from cutlayer.sim.process.starter import Starter
 from cutlayer.sim.process.tasks import (
     ATTEMPTS,
     WITHOUT_WORKERS,
@@ -26,7 +26,7 @@ from cutlayer.sim.process.tasks import (
     died,
     pickled,
 )
-from cutlayer.sim.process.worker import BEGUN, DONE, FAILED, NOTE, Order, Setup, serve
+from cutlayer.sim.process.worker import BEGUN, DONE, FAILED, NOTE, Order, WorkerSettings, serve
 from cutlayer.sim.process.worker_process import Submitted, WorkerProcess
 
 ASSIGNED: Final = 2  # tasks that a worker has at a time: it performs one, the others wait for it
@@ -174,9 +174,9 @@ class Pool:
         """Start a worker. Raises WorkerDiedError if that has failed too often."""
         self._hired += 1
         name = f"worker{self._hired}"
-        setup = Setup(name, self._threads, self._exchange.folders, dict(os.environ))
+        settings = WorkerSettings(name, self._threads, self._exchange.folders, dict(os.environ))
         try:
-            process, pipe = self._starter.start(serve, setup)
+            process, pipe = self._starter.start(serve, settings)
         except (OSError, EOFError) as error:
             self._died_idle(f"with {error!r}")
         else:

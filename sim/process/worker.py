@@ -12,8 +12,8 @@ from multiprocessing.connection import Connection
 from typing import Any, Final, NoReturn
 
 from cutlayer.models.own_object import looking_in
+from cutlayer.sim.process.allocator import keep_memory
 from cutlayer.sim.process.exchange import Value, clear, write
-from cutlayer.sim.process.memory import keep_memory
 from cutlayer.sim.process.tasks import Task, sent_error
 
 BEGUN: Final = "begun"  # the words of a worker's messages; the number of the task follows
@@ -24,7 +24,7 @@ DROPPED: Final = "dropped"  # cancelled before it began
 
 
 @dataclass(frozen=True)
-class Setup:
+class WorkerSettings:
     """What a worker gets when it starts.
 
     `threads` are those of torch, None for tasks without torch. Its outputs go to the exchange folders.
@@ -51,19 +51,19 @@ class Order:
     path: tuple[str, ...] | None = None
 
 
-def serve(pipe: "Connection[Any, Any]", setup: Setup) -> None:
+def serve(pipe: "Connection[Any, Any]", settings: WorkerSettings) -> None:
     """Perform tasks; the outputs are files named after the worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
     os.environ.clear()
-    os.environ.update(setup.environment)
+    os.environ.update(settings.environment)
     keep_memory()
-    if setup.threads is not None:
+    if settings.threads is not None:
         import torch
 
-        torch.set_num_threads(setup.threads)
+        torch.set_num_threads(settings.threads)
     inbox: queue.SimpleQueue[Order] = queue.SimpleQueue()
     cancelled: set[int] = set()
-    threading.Thread(target=_receive, args=(pipe, setup, inbox, cancelled), daemon=True).start()
+    threading.Thread(target=_receive, args=(pipe, settings, inbox, cancelled), daemon=True).start()
     outputs = 0
     try:
         while True:
@@ -72,16 +72,16 @@ def serve(pipe: "Connection[Any, Any]", setup: Setup) -> None:
                 pipe.send((DROPPED, order.number))
                 continue
             pipe.send((BEGUN, order.number))
-            message = _performed(order, setup, pipe, outputs)
+            message = _performed(order, settings, pipe, outputs)
             if message[0] == DONE:
                 outputs += len(message[3])
             pipe.send(message)
     except OSError:
-        _leave(setup)
+        _leave(settings)
 
 
 def _performed(
-    order: Order, setup: Setup, pipe: "Connection[Any, Any]", count: int
+    order: Order, settings: WorkerSettings, pipe: "Connection[Any, Any]", count: int
 ) -> tuple[Any, ...]:
     """Return the message with the outcome of a task; its outputs are numbered from `count` on."""
     if order.path is not None:
@@ -93,7 +93,7 @@ def _performed(
             outcome = task.perform(inputs, lambda text: pipe.send((NOTE, order.number, text)))
         report = pickle.dumps(outcome.report, pickle.HIGHEST_PROTOCOL)
         outputs = tuple(
-            write(setup.folders, f"{setup.name}-{count + index}", output)
+            write(settings.folders, f"{settings.name}-{count + index}", output)
             for index, output in enumerate(outcome.outputs)
         )
     except Exception as error:  # the main process reports it
@@ -103,7 +103,7 @@ def _performed(
 
 def _receive(
     pipe: "Connection[Any, Any]",
-    setup: Setup,
+    settings: WorkerSettings,
     inbox: "queue.SimpleQueue[Order]",
     cancelled: set[int],
 ) -> None:
@@ -115,14 +115,14 @@ def _receive(
         try:
             message = pipe.recv()
         except (EOFError, OSError):
-            _leave(setup)
+            _leave(settings)
         if isinstance(message, Order):
             inbox.put(message)
         else:
             cancelled.add(message)
 
 
-def _leave(setup: Setup) -> NoReturn:
+def _leave(settings: WorkerSettings) -> NoReturn:
     """End this process because the main one is gone, and remove what that may have left behind."""
-    clear(setup.folders)
+    clear(settings.folders)
     os._exit(1)

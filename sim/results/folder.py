@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Final, Self
 
 from cutlayer.sim.files.atomic import NO_HARD_LINKS, OutputError, is_part, part_path, unwritable
+from cutlayer.sim.files.lock import NO_LOCKS, lock
 from cutlayer.sim.files.plain_text import visible
-from cutlayer.sim.process.file_lock import NO_LOCKS, lock
 
 MARKER: Final = "cutlayer.json"
 RESUME: Final = "resume.json"  # in a folder whose command has not finished

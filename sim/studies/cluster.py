@@ -8,9 +8,16 @@ of a worker that dies.
 from collections.abc import Sequence
 from typing import Any, Self
 
-from cutlayer.sim.process.scheduler import Likeness, Numerics, alike, connect, connected, error_of
+from cutlayer.sim.process.dask_connection import (
+    Likeness,
+    Numerics,
+    alike,
+    connect,
+    connected,
+    error_of,
+)
+from cutlayer.sim.process.jobs import Done, Failure, Job, Workers, job_error
 from cutlayer.sim.process.tasks import Note, sent_error
-from cutlayer.sim.process.workers import Done, Failure, Job, Workers, job_error
 
 
 class Cluster(Workers):

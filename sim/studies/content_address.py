@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from cutlayer.scenarios.fields import is_object_path
+from cutlayer.sim.files.code_digest import code_digest
 from cutlayer.sim.learning.digest import source_identity
-from cutlayer.sim.process.code import code_digest
 
 # What decides a training, beside what its learning digest covers: folders and files of the package.
 LEARNING_CODE: Final = (

@@ -12,8 +12,8 @@ from cutlayer.scenarios.numerics import Numerics
 from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.executors import executor_entry, numerics_of
 from cutlayer.sim.process.interrupts import held_back
-from cutlayer.sim.process.workers import Job as AnyJob
-from cutlayer.sim.process.workers import Workers
+from cutlayer.sim.process.jobs import Job as AnyJob
+from cutlayer.sim.process.jobs import Workers
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.studies.cells import Cell
 from cutlayer.sim.studies.check import Progress

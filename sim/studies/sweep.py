@@ -12,10 +12,10 @@ from cutlayer.scenarios.problems import ScenarioError
 from cutlayer.scenarios.study import LoadedStudy
 from cutlayer.scenarios.study import load_study as read_study_file
 from cutlayer.sim.files.atomic import errors_named, remove_stale_parts, write_json
+from cutlayer.sim.files.code_digest import code_digest
 from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.executors import open_runtime
-from cutlayer.sim.process.code import code_digest
-from cutlayer.sim.process.workers import Here, Workers
+from cutlayer.sim.process.jobs import Here, Workers
 from cutlayer.sim.results.curve import curve_of
 from cutlayer.sim.results.folder import RESUME, ResultFolder, claim_folder
 from cutlayer.sim.results.method import RunResult

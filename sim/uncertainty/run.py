@@ -20,8 +20,8 @@ from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.plan import Plan, make_plan
 from cutlayer.sim.data.datasets import DATASETS
 from cutlayer.sim.methods.registry import OPTIONS
+from cutlayer.sim.process.jobs import Here, Processes, Workers
 from cutlayer.sim.process.tasks import Note
-from cutlayer.sim.process.workers import Here, Processes, Workers
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.write import write_draws
 from cutlayer.sim.run.play import play

@@ -12,7 +12,7 @@ from cases import Case
 from channel import Channel, connect, listen
 from training import Device, Server, Sizes
 
-from cutlayer.sim.process.memory import keep_memory
+from cutlayer.sim.process.allocator import keep_memory
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ from command_line import TINY, CommandLine, assert_refused
 from cutlayer import load_scenario, run
 from cutlayer.models import UnknownModelError, own_object
 from cutlayer.sim.build.checks import plan_checked
+from cutlayer.sim.process.dask_connection import Likeness
 from cutlayer.sim.process.python_path import drop_working_directory
-from cutlayer.sim.process.scheduler import Likeness
 from cutlayer.sim.studies.cluster import perform_one
 from cutlayer.sim.studies.jobs import Job
 

@@ -14,7 +14,7 @@ from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.executors import open_runtime
 from cutlayer.sim.learning.kernels import fingerprint
 from cutlayer.sim.learning.precision import (
-    NumericsError,
+    UnsupportedNumericsError,
     apply_to_module,
     check_numerics,
     compute_in_bfloat16,
@@ -111,6 +111,6 @@ def test_a_type_that_a_device_cannot_compute_is_refused(monkeypatch: pytest.Monk
         "numerics.dtype: the device mps of this machine cannot compute with it (Cannot convert a MPS"
         " Tensor to float64 dtype) (got float64), use float32"
     )
-    with pytest.raises(NumericsError) as raised:
+    with pytest.raises(UnsupportedNumericsError) as raised:
         check_numerics(Numerics(dtype="float64"), "mps")
     assert str(raised.value) == message

@@ -13,6 +13,7 @@ import pytest
 import torch
 from command_line import CommandLine
 from other_device import OTHER, OnOther, WrongDeviceError, watched
+from sequential_backend import Sequential
 from small_studies import study_file
 from test_stacked_methods import tensors
 from tiny_runs import METHODS, Inside, digits, tiny
@@ -40,7 +41,6 @@ from cutlayer.sim.learning.inline import InlineRuntime
 from cutlayer.sim.learning.stacked.executor import StackedRuntime
 from cutlayer.sim.learning.values import encode
 from cutlayer.sim.learning.workspace import Streams
-from cutlayer.sim.process.tasks import Sequential
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.run.engine import RoundProgress, StopCondition
 from cutlayer.sim.run.windows import make_engine

@@ -10,9 +10,9 @@ from cluster_tasks import Dies, Fails, Join, Threads, Waits, numerics
 from dask_cluster import Dask
 
 from cutlayer.errors import UserError
-from cutlayer.sim.process import dask_backend, scheduler
+from cutlayer.sim.process import dask_backend, dask_connection
 from cutlayer.sim.process.dask_backend import MAX_DEPTH, DaskBackend
-from cutlayer.sim.process.scheduler import ClusterError, Likeness, connect
+from cutlayer.sim.process.dask_connection import ClusterError, Likeness, connect
 from cutlayer.sim.process.tasks import Handle, Result, TaskError, WorkerDiedError
 
 pytest.importorskip("distributed", reason="needs Dask")
@@ -164,7 +164,7 @@ def test_the_history_of_a_value_is_limited(backend: DaskBackend) -> None:
 def test_workers_must_be_alike(
     backend: DaskBackend, dask: Dask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduler, "code_digest", lambda: "another")
+    monkeypatch.setattr(dask_connection, "code_digest", lambda: "another")
     with pytest.raises(ClusterError, match=r"worker tcp://\S+ has another version of Cutlayer"):
         connect(dask.address, Likeness(1, None))
     monkeypatch.undo()
@@ -187,7 +187,7 @@ def test_a_worker_that_joins_must_be_alike(
 
 
 def test_a_missing_scheduler_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduler, "TIMEOUT_S", 1)
+    monkeypatch.setattr(dask_connection, "TIMEOUT_S", 1)
     with pytest.raises(ClusterError, match=r"tcp://127\.0\.0\.1:9: cannot be reached"):
         DaskBackend("tcp://127.0.0.1:9").__enter__()
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cutlayer.sim.process import exchange, file_lock
+from cutlayer.sim.files import lock as file_lock
+from cutlayer.sim.process import exchange
 from cutlayer.sim.process.exchange import Exchange, ExchangeError, write
 
 

@@ -4,6 +4,7 @@ import pickle
 from dataclasses import dataclass
 
 import pytest
+from sequential_backend import Sequential
 
 from cutlayer.errors import UserError
 from cutlayer.sim.process.tasks import (
@@ -11,7 +12,6 @@ from cutlayer.sim.process.tasks import (
     Note,
     Outcome,
     Result,
-    Sequential,
     TaskError,
     WorkerDiedError,
     sent_error,

@@ -251,7 +251,7 @@ def test_a_file_system_without_locks_gives_a_warning_for_a_continued_folder(
     def without(_: int) -> None:
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr("cutlayer.sim.process.file_lock._LOCK", without)
+    monkeypatch.setattr("cutlayer.sim.files.lock._LOCK", without)
     claim_folder(tmp_path / "out", "study").release()
     assert capsys.readouterr().err == ""
     claim_folder(tmp_path / "out", "study", resume=True).release()

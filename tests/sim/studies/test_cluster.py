@@ -12,7 +12,7 @@ from dask_cluster import ALLOWED_FAILURES, Dask
 from small_studies import UP, study_file
 from test_going_on import DIES, KILLED_AT_THE_SEVENTH, MANY, contents, whole_files
 
-from cutlayer.sim.process.scheduler import ClusterError
+from cutlayer.sim.process.dask_connection import ClusterError
 from cutlayer.sim.studies.cluster import Cluster
 from cutlayer.sim.studies.sweep import load_study
 from cutlayer.sim.studies.sweep import sweep as sweep_here
@@ -96,6 +96,6 @@ def test_a_job_that_kills_its_workers_is_one_line(dask: Dask) -> None:
 
 
 def test_a_missing_scheduler_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cutlayer.sim.process.scheduler.TIMEOUT_S", 1)
+    monkeypatch.setattr("cutlayer.sim.process.dask_connection.TIMEOUT_S", 1)
     with pytest.raises(ClusterError, match=r"tcp://127\.0\.0\.1:9: cannot be reached"):
         Cluster("tcp://127.0.0.1:9").__enter__()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cutlayer.sim.process.code import PACKAGE, code_digest
+from cutlayer.sim.files.code_digest import PACKAGE, code_digest
 from cutlayer.sim.studies.content_address import (
     CELL_CODE,
     DRAWS_CODE,
@@ -38,6 +38,7 @@ def digests(package: Path) -> tuple[str, str]:
         ("sim/commands", False, False),
         ("sim/views", False, False),
         ("sim/report", False, False),
+        ("sim/loggers", False, False),
         ("sim/files", False, False),
         ("sim/process", False, False),
         ("sim/papers", False, False),
@@ -92,6 +93,7 @@ def test_every_room_of_the_package_has_been_considered() -> None:
             "calibrate",
             "commands",
             "files",
+            "loggers",
             "papers",
             "process",
             "report",

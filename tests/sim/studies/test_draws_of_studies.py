@@ -10,7 +10,7 @@ from command_line import CommandLine
 from small_studies import SCENARIO, UP, small_study, study_file
 
 from cutlayer.scenarios.problems import ScenarioError
-from cutlayer.sim.process.workers import Processes
+from cutlayer.sim.process.jobs import Processes
 from cutlayer.sim.report.interactive import figure_of as plotly_figure
 from cutlayer.sim.report.study_page import ADVICE, study_source
 from cutlayer.sim.results.read import SavedStudy, read_run, read_study

@@ -12,8 +12,7 @@ import pytest
 from small_studies import UP, small_study, study_file
 
 from cutlayer.sim.data.info import DataError
-from cutlayer.sim.process.tasks import sent_error
-from cutlayer.sim.process.workers import (
+from cutlayer.sim.process.jobs import (
     Failure,
     Here,
     JobError,
@@ -22,6 +21,7 @@ from cutlayer.sim.process.workers import (
     Workers,
     job_error,
 )
+from cutlayer.sim.process.tasks import sent_error
 from cutlayer.sim.studies.sweep import load_study, sweep
 
 MANY = [{"name": "up", "field": UP, "range": {"from": "1 Mbit/s", "to": "30 Mbit/s", "count": 6}}]

@@ -17,8 +17,8 @@ from small_studies import SCENARIO, UP, small_study
 from test_going_on import contents
 
 from cutlayer.sim.files.atomic import OutputError, part_path, remove_stale_parts
+from cutlayer.sim.process.jobs import Done, Here
 from cutlayer.sim.process.tasks import Note
-from cutlayer.sim.process.workers import Done, Here
 from cutlayer.sim.results.folder import FolderTakenError, read_marker
 from cutlayer.sim.results.read import read_study
 from cutlayer.sim.studies.folder import claim_study

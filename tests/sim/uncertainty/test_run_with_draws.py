@@ -13,7 +13,7 @@ from cutlayer.errors import UserError
 from cutlayer.scenarios.load import Loaded
 from cutlayer.sim.build.plan import make_plan
 from cutlayer.sim.commands.progress import RunProgress
-from cutlayer.sim.process.workers import Job
+from cutlayer.sim.process.jobs import Job
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.run.play import play
 from cutlayer.sim.run.progress import MethodRun

@@ -3,7 +3,9 @@
 import random
 from collections.abc import Sequence
 
-from cutlayer.sim.process.tasks import Handle, Sequential
+from sequential_backend import Sequential
+
+from cutlayer.sim.process.tasks import Handle
 
 
 class Shuffled(Sequential):

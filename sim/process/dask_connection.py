@@ -13,8 +13,8 @@ from functools import cache
 from typing import Any, Final
 
 from cutlayer.errors import UserError
-from cutlayer.sim.process.code import code_digest
-from cutlayer.sim.process.memory import keep_memory
+from cutlayer.sim.files.code_digest import code_digest
+from cutlayer.sim.process.allocator import keep_memory
 from cutlayer.sim.process.tasks import WorkerDiedError
 
 TIMEOUT_S: Final = 60  # the scheduler's machine may be busy with its workers' tasks
