@@ -112,7 +112,7 @@ def test_what_prints_goes_through_the_one_console() -> None:
     """What rich parses or colours by itself is made in a few files, which show text as it is."""
     made = {
         "Console": ["sim/commands/console.py"],
-        "Text": ["sim/commands/console.py", "sim/files/plain_text.py"],
+        "Text": ["sim/commands/console.py", "sim/commands/progress.py", "sim/files/plain_text.py"],
         "Table": ["sim/views/columns.py"],
         "TextColumn": ["sim/commands/progress.py"],
     }

@@ -15,15 +15,15 @@ from cutlayer.suggestion import suggestion
 
 @dataclass(frozen=True)
 class ExecutorEntry:
-    """An executor of the registry: `open` returns its runtime; without it, no tensors exist."""
+    """An executor of the registry: `make` returns its runtime; without it, no tensors exist."""
 
     summary: str
-    open: Callable[[ExecutorSettings], Runtime] | None = None
+    make: Callable[[ExecutorSettings], Runtime] | None = None
 
     @property
     def trains(self) -> bool:
         """Whether it trains, which needs data and weights."""
-        return self.open is not None
+        return self.make is not None
 
 
 class UnknownExecutorError(UserError):
@@ -80,14 +80,14 @@ def open_runtime(name: str, settings: ExecutorSettings | None = None) -> Runtime
     Raises UnknownExecutorError, and UserError if the settings do not fit.
     """
     entry, settings = executor_entry(name), settings or ExecutorSettings()
-    if entry.open is None:
+    if entry.make is None:
         if settings.device != "cpu":
             raise UserError(
                 f"device: the executor {name} trains nothing, so it uses no device"
                 f" (got {settings.device!r})"
             )
         return None
-    runtime = entry.open(settings)
+    runtime = entry.make(settings)
     if settings.numerics.dtype != DEFAULT.dtype:
         from cutlayer.sim.learning.precision import check_numerics
 

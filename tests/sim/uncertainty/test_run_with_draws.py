@@ -199,7 +199,7 @@ def test_ctrl_c_keeps_the_draws_that_are_finished(
     assert summary(out)["status"] == "complete"
     assert read_run(out).table("rounds")
     if finished < 2:
-        assert files(out) == RUN_FOLDER
+        assert files(out) == sorted([*RUN_FOLDER, "resume.json"])  # it can be continued
         assert "The draws were interrupted: there are no intervals." in answer.out
         return
     assert summary(out)["uncertainty"]["draws"] == finished
