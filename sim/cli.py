@@ -209,6 +209,10 @@ def resume(
         Path,
         typer.Argument(metavar="RUN_OR_STUDY", help="A folder that `run` or `sweep` writes."),
     ],
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="The Dask cluster, if its address has changed."),
+    ] = None,
     no_user_code: NoUserCode = False,
 ) -> None:
     """Continue a run or study that was interrupted or killed.
@@ -219,7 +223,7 @@ def resume(
     _user_code(forbid=no_user_code)
     from cutlayer.sim.commands.resume import resume_command
 
-    sys.exit(resume_command(folder))
+    sys.exit(resume_command(folder, scheduler))
 
 
 @app.command()

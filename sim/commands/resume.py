@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from cutlayer.models.catalogue import MODELS
@@ -21,10 +22,10 @@ from cutlayer.sim.run.resumable import ResumeError, remove_checkpoints
 from cutlayer.sim.studies.sweep import load_study
 
 
-def resume_command(path: Path) -> int:
+def resume_command(path: Path, scheduler: str | None = None) -> int:
     """Continue the run or study in a folder; return the exit code of its command.
 
-    A finished one is left as it is, with exit code 0.
+    A finished one is left as it is, with exit code 0. `scheduler` is the new address of its cluster.
     """
     begun = read_begun(path)
     if begun is None:
@@ -32,6 +33,10 @@ def resume_command(path: Path) -> int:
             remove_checkpoints(path)  # of a command that was killed just before its end
         make_console().say(f"{path} is complete: there is nothing to resume")
         return 0
+    if scheduler is not None:
+        if begun.options["scheduler"] is None:
+            raise ResumeError(f"--scheduler: the command that began {path} does not use a cluster")
+        begun = replace(begun, options={**begun.options, "scheduler": scheduler})
     check_inputs(begun, path)
     with looking_in(begun.folders):
         return _study(begun, path) if begun.command == "sweep" else _run(begun, path)

@@ -48,6 +48,7 @@ from cutlayer.sim.process.tasks import (
 MAX_DEPTH: Final = 8
 LOOK_EVERY_S: Final = 5.0  # for workers, while no task ends
 NO_WORKERS_S: Final = 300.0  # after which a cluster without workers is given up
+GO_ON: Final = "resume the run to go on"
 FIRST: Final = 1_000_000  # the priority of taking a result apart
 _EVENT_BYTES: Final = 10_000  # the scheduler keeps events
 
@@ -211,7 +212,7 @@ class DaskBackend:
                 without_workers = time.monotonic()
                 self._note(f"--scheduler {self.address}: has no workers; waiting for some")
             elif time.monotonic() - without_workers > NO_WORKERS_S:
-                raise ClusterError(f"--scheduler {self.address}: all workers are gone")
+                raise ClusterError(f"--scheduler {self.address}: all workers are gone; {GO_ON}")
 
     def _handle(self, number: int, news: Any) -> bool:
         """Call `done` of a task if it has ended; return whether it has."""
@@ -251,7 +252,7 @@ class DaskBackend:
         return Result(report, values)
 
     def _connected(self) -> AbstractContextManager[None]:
-        return connected(self._client, self.address, "what was finished is kept")
+        return connected(self._client, self.address, GO_ON)
 
 
 def _itself(content: bytes) -> bytes:

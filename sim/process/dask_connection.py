@@ -85,14 +85,16 @@ def connected(client: Any, address: str, then: str) -> Iterator[None]:
     """Raise ClusterError, which says what to do `then`, if the scheduler is lost in the block."""
     from distributed import CancelledError
 
+    lost = ClusterError(f"--scheduler {address}: the connection was lost; {then}")
+    if client.status != "running":  # it would wait for a scheduler that does not know the tasks
+        raise lost
     try:
         yield
     except Exception as error:
         gone = isinstance(error, OSError | CancelledError) or client.status != "running"
         if not gone or isinstance(error, ClusterError):
             raise
-        why = f"--scheduler {address}: the connection was lost; {then}"
-        raise ClusterError(why) from None
+        raise lost from None
 
 
 def error_of(future: Any) -> Exception:

@@ -7,8 +7,9 @@ that killed the command.
 
 Time is counted in events: operations on files of the run's folder. At the event with the number `at`, or
 `delay_ms` later, the command is killed ("kill"), stopped ("pause"), interrupted ("interrupt", and again
-after `again` more events), one of its worker processes is killed ("worker"), or the disk becomes full
-("full"). The log says what happened and, if the command ended by itself, the number of events.
+after `again` more events), a worker process ("worker") or the scheduler ("scheduler") is killed, or the
+disk becomes full ("full"). The log says what happened and, if the command ended by itself, the number of
+events.
 """
 
 import errno
@@ -75,6 +76,9 @@ class Disturbance:
                 os.kill(random.Random(self.plan["seed"]).choice(workers), signal.SIGKILL)
             return
         self.log(action)
+        if action == "scheduler":
+            os.kill(self.plan["scheduler"], signal.SIGKILL)
+            return
         number = {"kill": signal.SIGKILL, "pause": signal.SIGSTOP, "interrupt": signal.SIGINT}
         os.kill(os.getpid(), number[action])
 

@@ -92,6 +92,24 @@ def test_many_disturbed_runs_end_like_an_undisturbed_one(
         print(f"\n{executor}, seed {seed}: {told}; {chaos.runs} runs ended, nothing was lost")
 
 
+def test_a_run_whose_scheduler_is_killed_continues_with_another(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    chaos = chaos_of("dask", 3, tmp_path, request)
+    other = Dask(tmp_path, workers=1)
+    try:
+        start = [*chaos.start("out")[:-1], other.address]
+        plan = {"scheduler": other.processes[0].pid, "at": chaos.whole.events // 2}
+        ended = chaos.command("out", *start, action="scheduler", **plan)
+    finally:
+        other.stop()
+    why = "the connection was lost; resume the run to go on"
+    assert (ended.code, ended.err) == (2, f"--scheduler {other.address}: {why}\n")
+    resumed = chaos.command("out", "resume", "out", "--scheduler", chaos.options[-1])
+    assert resumed.code == 0, resumed
+    chaos.same("out")
+
+
 def test_a_folder_belongs_to_one_command_at_a_time(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -107,6 +125,11 @@ def test_a_folder_belongs_to_one_command_at_a_time(
         assert "out is in use by another command" in refused.err
     os.kill(begun.process, signal.SIGKILL)
     assert chaos.commands.end(begun).code == -signal.SIGKILL
+    refused = chaos.command("out", "resume", "out", "--scheduler", "tcp://127.0.0.1:9")
+    assert (refused.code, refused.err) == (
+        2,
+        "--scheduler: the command that began out does not use a cluster\n",
+    )
     assert chaos.command("out", *chaos.going_on("out")).code == 0
     chaos.same("out")
 
