@@ -36,7 +36,8 @@ import training_peers
 SAMPLING_S = 0.1
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 PLAIN = "plain"
-SIDES = (PLAIN, "inline", "plain-2", "processes-2")
+CONTIGUOUS = "-contiguous"  # a side in the format that PyTorch uses by default; its bits differ
+SIDES = (PLAIN, "inline", "plain-2", "processes-2", "plain-2-contiguous")
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -159,6 +160,9 @@ def plain_side(name: str, folder: Path, rounds: int) -> dict[str, Any]:
     import training_work
 
     training_work.prepare_process()
+    if name.endswith(CONTIGUOUS):
+        training_work.Format.used = training_work.torch.contiguous_format
+        return plain_side(name.removesuffix(CONTIGUOUS), folder, rounds) | {"weights": None}
     if name == PLAIN:
         weights, accuracies = training_work.plain(folder, rounds, ready)
     else:

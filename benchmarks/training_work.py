@@ -145,19 +145,25 @@ def _read(files: Iterable[Path], of_class: int | None) -> tuple[Tensor, Tensor]:
     return images, torch.from_numpy(records[:, 0].astype(np.int64))
 
 
+class Format:
+    """The memory format of inputs and convolutions."""
+
+    used = torch.channels_last
+
+
 SCALE = (1 / (255 * torch.tensor(STD))).view(-1, 1, 1)
 OFFSET = (torch.tensor(MEAN) / torch.tensor(STD)).view(-1, 1, 1)
 
 
 def inputs(images: Tensor) -> Tensor:
-    """Return normalised inputs in channels-last order."""
+    """Return normalised inputs in the memory format."""
     normalised = images.to(torch.float32).mul(SCALE).sub_(OFFSET)
-    return normalised.contiguous(memory_format=torch.channels_last)
+    return normalised.contiguous(memory_format=Format.used)
 
 
 def new_model() -> nn.Module:
-    """Return the plain module in channels-last order."""
-    return Plain().to(memory_format=torch.channels_last)
+    """Return the plain module in the memory format."""
+    return Plain().to(memory_format=Format.used)
 
 
 def train(model: nn.Module, weights: State, work: Work, client: int, order: Tensor) -> State:
@@ -218,8 +224,9 @@ class _Worker:
     model: nn.Module
 
 
-def _begin(folder: Path) -> None:
+def _begin(folder: Path, memory_format: torch.memory_format) -> None:
     prepare_process()
+    Format.used = memory_format
     _Worker.work, _Worker.model = Work(folder), new_model()
 
 
@@ -250,7 +257,7 @@ def plain_pool(
     weights = initial
     last = TESTED // EVALUATION_BATCH
     slices = [range(last * part // count, last * (part + 1) // count) for part in range(count)]
-    with get_context("spawn").Pool(count, _begin, (folder,)) as pool:
+    with get_context("spawn").Pool(count, _begin, (folder, Format.used)) as pool:
         pool.map(_ready, range(count), chunksize=1)
         mark()
         for index in range(rounds):
