@@ -33,7 +33,7 @@ FEW = {
     "dask": ["kill", "worker"],
 }
 KILLS = 25
-OTHERS = 8  # interruptions and full disks
+OTHERS = ["interrupt"] * 4 + ["full"] * 4
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_many_disturbed_runs_end_like_an_undisturbed_one(
     chaos = chaos_of(executor, seed, tmp_path, request)
     kinds = ["kill", "worker"] if executor in ("processes", "dask") else ["kill"]
     actions = chaos.random.choices(kinds, k=KILLS)
-    actions += chaos.random.choices(["interrupt", "full"], k=OTHERS)
+    actions += OTHERS
     chaos.random.shuffle(actions)
     while actions:
         chaos.disturbed_run(f"out-{chaos.runs}", actions)
