@@ -10,6 +10,7 @@ import io
 import pickle
 import traceback
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, Self
 
@@ -139,17 +140,18 @@ class _Check(pickle.Unpickler):
 
 
 def portable(error: Exception) -> Exception:
-    """Return an error that any process can unpickle: Cutlayer's or Python's own, or a RuntimeError.
+    """Return an error that any process can unpickle: Cutlayer's or Python's own.
 
-    What a user's code raises has a type that only the worker may know.
+    What a user's code raises has a type that only the worker may know: it becomes a UserError if it is
+    one, otherwise a RuntimeError.
     """
     module = type(error).__module__
     if module.partition(".")[0] in _PORTABLE and not is_own(module):
-        try:
+        with suppress(Exception):  # its constructor takes other arguments than `args`
             pickle.loads(pickle.dumps(error))  # noqa: S301
-        except Exception:  # its constructor takes other arguments than `args`
-            return RuntimeError(f"{type(error).__name__}: {error}")
-        return error
+            return error
+    if isinstance(error, UserError):
+        return UserError(str(error))
     return RuntimeError(f"{type(error).__name__}: {error}")
 
 

@@ -128,9 +128,16 @@ def test_any_process_can_read_an_error() -> None:
         def __init__(self, what: str, why: str) -> None:
             super().__init__(f"{what}: {why}")
 
+    class OwnUserError(UserError):
+        pass
+
     TwoArgumentsError.__module__ = "cutlayer.errors"
-    for error in [OwnError("hot"), TwoArgumentsError("it", "hot")]:
+    for error, kind, text in (
+        (OwnError("hot"), RuntimeError, "OwnError: hot"),
+        (OwnUserError("it is hot"), UserError, "it is hot"),
+        (TwoArgumentsError("it", "hot"), UserError, "it: hot"),
+    ):
         sent = pickle.loads(pickle.dumps(sent_error("a", error)))
-        assert type(sent) is RuntimeError
-        assert "hot" in str(sent)
+        assert type(sent) is kind
+        assert str(sent) == text
         assert "a, in its worker:" in sent.__notes__[0]
