@@ -100,7 +100,7 @@ class Replay:
 
     def __init__(self, inner: Executor, recorded: Recorded) -> None:
         self._inner = inner
-        self._states = recorded.states
+        self._states: Callable[[], SavedStates] | None = recorded.states
         self._open: dict[Chain, None] = {}
         self._rounds = deque(recorded.rounds)
         self._reports = deque(self._rounds[0].chains)  # of the round at hand
@@ -188,7 +188,8 @@ class Replay:
         if self.replays:
             self._reports = deque(self._rounds[0].chains)
             return _ReplayedMark()
-        states = self._states()
+        assert self._states is not None, "the states are restored once"
+        states, self._states = self._states(), None
         self._inner.restore(states.values, states.versions, list(self._open), states.groups)
         self._open.clear()
         return self._inner.mark()

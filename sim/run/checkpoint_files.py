@@ -82,10 +82,10 @@ class CheckpointFiles:
                     if found.close is None:
                         found.damaged.append(damaged)
                     continue
-                self._saved.insert(0, _Saved(file, frozenset(values_of(data)), on_disk=True))
+                self._saved.insert(0, _Saved(file, frozenset(values_of(data)), on_disk=False))
                 if found.close is None:
                     found.lines, found.close = lines[:rounds], data
-            self._values = dict.fromkeys(self._in_use(), True)
+            self._values = dict.fromkeys(self._in_use(), False)
             for file in self._folder.iterdir():
                 named = _VALUE.fullmatch(file.name)
                 if named and int(named[1]) == self._number and named[2] not in self._values:

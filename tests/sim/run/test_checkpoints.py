@@ -14,6 +14,8 @@ from cutlayer.sim.learning.replay import ReplayError
 from cutlayer.sim.learning.values import UnknownValueError, decode
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
+from cutlayer.sim.run import checkpoint_files
+from cutlayer.sim.run.checkpoint_files import CheckpointFiles
 from cutlayer.sim.run.checkpoints import method_checkpoints
 from cutlayer.sim.run.engine import RoundProgress
 from cutlayer.sim.run.play import empty_result, play
@@ -223,6 +225,27 @@ def test_unfinished_files_are_removed_and_few_states_are_kept(tmp_path: Path) ->
     assert len(states_in(tmp_path)) == 2
     remove_checkpoints(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_an_earlier_command_wrote_is_flushed_before_a_later_one_relies_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[Path] = []
+    monkeypatch.setattr(checkpoint_files, "sync_file", flushed.append)
+    first = CheckpointFiles(tmp_path / CHECKPOINT, 0)
+    first.read(lambda _: ())
+    first.append({})
+    first.save(1, [b"first close"], ())
+    first.append({})
+    value = first.add([b"value"])  # soon after the others, so that it is not flushed
+    first.save(2, [b"close"], {value})
+    assert not flushed
+    second = CheckpointFiles(tmp_path / CHECKPOINT, 0)
+    second.read(lambda close: {value} if close == b"close" else set())
+    second.append({})
+    assert second.add([b"value"]) == value
+    second.save(3, [b"another close"], {value})
+    assert [file.name for file in flushed] == [f"0.{value}.safetensors"]
 
 
 def test_a_round_that_differs_from_the_recorded_one_is_refused(tmp_path: Path) -> None:

@@ -30,10 +30,10 @@ def trained_into(folder: Path, overrides: Sequence[str], copies: Path | None) ->
     plan = plan_checked(tiny(*overrides), trains=True)[0]
     entry = plan.scenario.methods[0]
     folder.mkdir(exist_ok=True)
-    checkpoints = method_checkpoints(folder, 0, entry.label, Resumable(dict, 1, print))
+    checkpoints = [method_checkpoints(folder, 0, entry.label, Resumable(dict, 1, print))]
 
     def committed(played: Played, row: RoundResult) -> None:
-        checkpoints.committed(played, row)
+        checkpoints[0].committed(played, row)
         if copies is not None:
             shutil.copytree(folder, copies / f"after-{row.index + 1}")
 
@@ -46,9 +46,11 @@ def trained_into(folder: Path, overrides: Sequence[str], copies: Path | None) ->
             digits(0),
             result=result,
             progress=RoundProgress(committed=committed),
-            runtime=checkpoints.runtime(runtime),
+            runtime=checkpoints[0].runtime(runtime),
         )
-    return learned(result), checkpoints.rounds
+        replayed = checkpoints.pop().rounds  # it has values of the last round
+        assert backend.live == 1, "of a run that has ended, only the data set is kept"
+    return learned(result), replayed
 
 
 @pytest.mark.parametrize(
