@@ -51,7 +51,7 @@ def evaluation_batches(samples: int, batch_size: int, min_batch: int = 1) -> lis
 
 
 class Normalisation:
-    """Maps the samples of a data set to float32, less its mean and divided by its standard deviation."""
+    """Maps samples to float32: subtracts the data set's mean, divides by its standard deviation."""
 
     def __init__(self, info: DatasetInfo) -> None:
         import torch
@@ -64,17 +64,12 @@ class Normalisation:
         self._exact = (torch.float32, torch.uint8)
 
     def __call__(self, images: "torch.Tensor") -> "torch.Tensor":
-        """Return inputs for images [n, channels, height, width] or rows [n, features].
+        """Return model inputs for images [n, channels, height, width] or rows [n, features].
 
-        Images are uint8 or floating point in 0..1; rows may have any numbers, which are not scaled as
+        Images are uint8 or floating point in 0..1. Rows may have any numbers; they are not scaled as
         pixels are.
         """
         factor = self._factor if images.is_floating_point() else self._byte_factor
         if images.dtype not in self._exact:
             images = images.to(self._exact[0])
         return images.mul(factor).sub_(self._offset)
-
-
-def normalise(images: "torch.Tensor", info: DatasetInfo) -> "torch.Tensor":
-    """Return inputs for a data set's samples; see `Normalisation`."""
-    return Normalisation(info)(images)

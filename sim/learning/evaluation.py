@@ -27,11 +27,6 @@ class BatchCounts:
     loss: float
     confusion: Confusion
 
-    @property
-    def samples(self) -> int:
-        """The number of samples."""
-        return sum(map(sum, self.confusion))
-
 
 def evaluate_batches(
     workspace: Workspace, modules: Sequence[nn.Module], first: int = 0, end: int | None = None

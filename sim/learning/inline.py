@@ -19,7 +19,7 @@ from cutlayer.sim.learning.inline_mark import InlineMark
 from cutlayer.sim.learning.interleaved import Interleaved
 from cutlayer.sim.learning.interleaved_execution import GroupRun
 from cutlayer.sim.learning.numerics import numerics
-from cutlayer.sim.learning.pending import ChainReport, Done, Evaluation, Reports
+from cutlayer.sim.learning.pending import ChainReport, Completed, Evaluation, Reports
 from cutlayer.sim.learning.replica import State
 from cutlayer.sim.learning.state_key import MOMENTS, StateKey
 from cutlayer.sim.learning.workspace import Workspace
@@ -89,7 +89,7 @@ class Inline:
     def run(self, chains: Sequence[Chain], fold: Fold, progress: Progress | None) -> Reports:
         """Run chains in order and apply their writes, then fold their members."""
         with let_in():
-            return Done(self._run(chains, fold, progress))
+            return Completed(self._run(chains, fold, progress))
 
     def _run(
         self, chains: Sequence[Chain], fold: Fold, progress: Progress | None
@@ -149,7 +149,7 @@ class Inline:
         for key, value in run.written.items():
             self.workspace.states.put(key, group.trunk.written[key], deepcopy(value))
         run.written.clear()
-        return Done([run.report()])
+        return Completed([run.report()])
 
     def _put_folded(
         self,
@@ -197,7 +197,7 @@ class Inline:
 
     def evaluate(
         self, models: Sequence[tuple[StateKey, ...]], weights: Sequence[int]
-    ) -> Done[Evaluation]:
+    ) -> Completed[Evaluation]:
         """Evaluate models, each named by the states of its parts, on the test set."""
         with let_in():
             states = [[self.workspace.states[key] for key in keys] for keys in models]
@@ -206,7 +206,7 @@ class Inline:
                 for keys, values in zip(models, states, strict=True)
             ]
             finite = all_finite(state for values in states for state in values)
-            return Done(combined(counts, weights, finite))
+            return Completed(combined(counts, weights, finite))
 
     def mark(self) -> "InlineMark":
         """Return the states of a round that closes."""
@@ -222,7 +222,6 @@ class Inline:
     ) -> None:
         """Continue from a mark of an earlier run, before any chain is held."""
         assert not self._open, "chains have been opened"
-        values = {which: self.workspace.at_home(which[0], v) for which, v in values.items()}
         at_home = self.workspace.at_home
         kept = {(key, version): at_home(key, value) for (key, version), value in values.items()}
         self.workspace.states.restore(kept, versions)

@@ -1,13 +1,12 @@
-"""The mark of the `inline` executor, and the fingerprint of the weights in any executor's."""
+"""The mark of the `inline` executor: the states at the close of a round."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cutlayer.sim.learning.interleaved_execution import GroupRun
-from cutlayer.sim.learning.replica import State
-from cutlayer.sim.learning.state_key import MODEL, StateKey, shared
+from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.learning.states import States
+from cutlayer.sim.learning.weights_digest import weights_digest
 
 
 class InlineMark:
@@ -47,19 +46,3 @@ class InlineMark:
     def release(self) -> None:
         """Forget the states."""
         self._values, self._groups = {}, ()
-
-
-def weights_digest(states: Mapping[StateKey, Any], versions: Mapping[StateKey, int]) -> str:
-    """Return a fingerprint of the trained weights among states, which does not depend on the cut."""
-    fingerprint = hashlib.blake2b(digest_size=16)
-    weights: State = {}
-    for key, state in states.items():
-        unused = key.cut is not None and versions[key] == 0
-        if key.is_module and not unused:
-            of_model = key in shared("device", "server") or key == StateKey(MODEL, block=key.block)
-            prefix = "" if of_model else f"{key.text}:"
-            weights |= {prefix + name: value for name, value in state.items()}
-    for name in sorted(weights):
-        fingerprint.update(name.encode())
-        fingerprint.update(weights[name].cpu().contiguous().numpy().tobytes())
-    return fingerprint.hexdigest()

@@ -6,7 +6,14 @@ from typing import Any
 
 from cutlayer.sim.learning.chain import Chain, Group, TensorRef
 from cutlayer.sim.learning.chain_execution import ChainRun
-from cutlayer.sim.learning.run_values import ForwardPass, buffers_read, dump, load, passed, waiting
+from cutlayer.sim.learning.chain_values import (
+    ForwardPass,
+    buffers_read,
+    dump,
+    load,
+    passed,
+    waiting,
+)
 from cutlayer.sim.learning.workspace import Workspace
 
 

@@ -25,8 +25,8 @@ class Pending(Protocol[T_co]):
 
 
 @dataclass(frozen=True)
-class Done(Generic[T]):
-    """A result that exists."""
+class Completed(Generic[T]):
+    """A result that exists already."""
 
     value: T
     done = True

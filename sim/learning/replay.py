@@ -15,7 +15,7 @@ from cutlayer.sim.learning.chain import Chain, Progress
 from cutlayer.sim.learning.executor import Executor, Runtime
 from cutlayer.sim.learning.fold import Fold
 from cutlayer.sim.learning.interleaved import Interleaved
-from cutlayer.sim.learning.pending import ChainReport, Done, Evaluation, Mark, Pending, Reports
+from cutlayer.sim.learning.pending import ChainReport, Completed, Evaluation, Mark, Pending, Reports
 from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.learning.workspace import Workspace
 
@@ -135,7 +135,7 @@ class Replay:
             _drop_operations(chain)
         if len(chains) > len(self._reports):
             raise ReplayError("a round that is replayed")
-        return Done([self._reports.popleft() for _ in chains])
+        return Completed([self._reports.popleft() for _ in chains])
 
     def merge(
         self,
@@ -165,7 +165,7 @@ class Replay:
         _drop_operations(group.trunk)
         if not self._reports:
             raise ReplayError("a round that is replayed")
-        return Done([self._reports.popleft()])
+        return Completed([self._reports.popleft()])
 
     def evaluate(
         self, models: Sequence[tuple[StateKey, ...]], weights: Sequence[int]
@@ -173,7 +173,7 @@ class Replay:
         """Return the recorded evaluation of the round that has closed, or evaluate models."""
         evaluation, self._evaluation = self._evaluation, None
         if evaluation is not None:
-            return Done(evaluation)
+            return Completed(evaluation)
         if self.replays:
             raise ReplayError("a round that is replayed")
         return self._inner.evaluate(models, weights)

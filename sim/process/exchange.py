@@ -35,7 +35,7 @@ class ExchangeError(UserError):
 
 
 @dataclass(frozen=True)
-class Value:
+class ExchangeFile:
     """A value in a file of an exchange folder, and its size in bytes."""
 
     path: str
@@ -54,7 +54,7 @@ class Value:
             Path(self.path).unlink()
 
 
-def write(folders: Sequence[str], name: str, content: Content) -> Value:
+def write(folders: Sequence[str], name: str, content: Content) -> ExchangeFile:
     """Write a value to the first folder that has room for it. Raises ExchangeError."""
     full = None
     for folder in folders:
@@ -67,7 +67,7 @@ def write(folders: Sequence[str], name: str, content: Content) -> Value:
                 raise
             full = error
         else:
-            return Value(str(path), len(memoryview(content).cast("B")))
+            return ExchangeFile(str(path), len(memoryview(content).cast("B")))
     raise ExchangeError(
         f"no room for the values that worker processes exchange, in {' or '.join(folders)}"
         f" ({os.strerror((full and full.errno) or errno.ENOSPC)}): free some, let TMPDIR name a folder"
@@ -117,11 +117,11 @@ class Exchange:
             os.close(file)
         self.folders, self._locks = (), []
 
-    def files(self, prefix: str) -> Iterator[Value]:
+    def files(self, prefix: str) -> Iterator[ExchangeFile]:
         """Yield the values whose names begin with `prefix`."""
         for folder in self.folders:
             for file in Path(folder).glob(f"{prefix}*"):
-                yield Value(str(file), file.stat().st_size)
+                yield ExchangeFile(str(file), file.stat().st_size)
 
 
 def _write(path: Path, content: Content) -> None:

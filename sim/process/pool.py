@@ -10,7 +10,7 @@ from multiprocessing.connection import wait
 from typing import Any, Final, Self
 
 from cutlayer.models.own_object import folders_looked_in
-from cutlayer.sim.process.exchange import Content, Exchange, Value, write
+from cutlayer.sim.process.exchange import Content, Exchange, ExchangeFile, write
 from cutlayer.sim.process.interrupts import held_back
 from cutlayer.sim.process.starter import Starter
 from cutlayer.sim.process.tasks import (
@@ -59,7 +59,7 @@ class Pool:
         self._ready: list[tuple[int, int]] = []  # the turns of tasks without a worker
         self._open: dict[int, Submitted] = {}  # tasks that have neither ended nor been cancelled
         self._ended: deque[tuple[Submitted, Result]] = deque()  # those whose `done` is to be called
-        self._values: set[Value] = set()
+        self._values: set[ExchangeFile] = set()
         self._count = 0
         self._hired = 0
         self._idle_deaths = 0  # in a row
@@ -144,10 +144,10 @@ class Pool:
         self._values.remove(value)
         value.remove()
 
-    def _value(self, handle: Handle) -> Value:
+    def _value(self, handle: Handle) -> ExchangeFile:
         if handle not in self._values:
             raise KeyError(handle)
-        assert isinstance(handle, Value)
+        assert isinstance(handle, ExchangeFile)
         return handle
 
     def _advance(self) -> None:
@@ -202,7 +202,7 @@ class Pool:
         except (EOFError, OSError):
             self._bury(worker)
 
-    def _done(self, number: int, report: bytes, outputs: tuple[Value, ...]) -> None:
+    def _done(self, number: int, report: bytes, outputs: tuple[ExchangeFile, ...]) -> None:
         if number in self._open:
             self._values.update(outputs)
             result = Result(pickle.loads(report), outputs)  # noqa: S301

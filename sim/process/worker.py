@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 
 from cutlayer.models.own_object import looking_in
 from cutlayer.sim.process.allocator import keep_memory
-from cutlayer.sim.process.exchange import Value, clear, write
+from cutlayer.sim.process.exchange import ExchangeFile, clear, write
 from cutlayer.sim.process.tasks import Task, sent_error
 
 BEGUN: Final = "begun"  # the words of a worker's messages; the number of the task follows
@@ -46,7 +46,7 @@ class Order:
     number: int
     name: str
     content: bytes
-    inputs: tuple[Value, ...]
+    inputs: tuple[ExchangeFile, ...]
     own_folders: tuple[str, ...]
     path: tuple[str, ...] | None = None
 

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from hashlib import blake2b
 from pathlib import Path
 
+from cutlayer.sim.learning.chain_values import UnsavableRunError
 from cutlayer.sim.learning.executor import Runtime
 from cutlayer.sim.learning.pending import Mark
 from cutlayer.sim.learning.replay import (
@@ -18,7 +19,6 @@ from cutlayer.sim.learning.replay import (
     RoundReport,
     SavedStates,
 )
-from cutlayer.sim.learning.run_values import UnsavableRunError
 from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.learning.values import (
     UnknownValueError,

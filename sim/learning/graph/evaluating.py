@@ -6,10 +6,9 @@ from typing import Final
 
 from cutlayer.sim.data.batches import evaluation_batches
 from cutlayer.sim.learning.batch_feed import EVALUATION_BATCH
-from cutlayer.sim.learning.graph.nodes import Graph, Node, Value
-from cutlayer.sim.learning.graph.priorities import EVALUATION
 from cutlayer.sim.learning.graph.results import EvaluationOf
 from cutlayer.sim.learning.graph.set_up import SetUp
+from cutlayer.sim.learning.graph.task_graph import EVALUATION, Graph, Node, Value
 from cutlayer.sim.learning.graph.tasks import EvaluationTask
 from cutlayer.sim.learning.state_key import StateKey
 

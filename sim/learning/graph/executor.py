@@ -17,11 +17,10 @@ from cutlayer.sim.learning.fold import Fold
 from cutlayer.sim.learning.graph.evaluating import evaluation_of
 from cutlayer.sim.learning.graph.folding import Folding
 from cutlayer.sim.learning.graph.groups import OpenGroup, Read, SegmentTask, segment_of
-from cutlayer.sim.learning.graph.nodes import Graph, Value
-from cutlayer.sim.learning.graph.priorities import ALONE, CHAIN
 from cutlayer.sim.learning.graph.results import GraphMark, ReportsOf
 from cutlayer.sim.learning.graph.set_up import SetUp
-from cutlayer.sim.learning.graph.submitted import Ran, ran_of
+from cutlayer.sim.learning.graph.submitted_chain import SubmittedChain, submitted_chain
+from cutlayer.sim.learning.graph.task_graph import ALONE, CHAIN, Graph, Value
 from cutlayer.sim.learning.graph.tasks import ChainTask, Wanted, outputs_of
 from cutlayer.sim.learning.interleaved import Interleaved
 from cutlayer.sim.learning.pending import Evaluation, Pending, Reports
@@ -55,7 +54,9 @@ class GraphExecutor:
         self._ended = ended
         self._open: dict[Chain, None] = {}
         self._groups: dict[Interleaved, OpenGroup] = {}
-        self._early: dict[Chain, Ran] = {}  # chains that are submitted and not folded yet
+        self._early: dict[
+            Chain, SubmittedChain
+        ] = {}  # chains that are submitted and not folded yet
 
     def hold(self, chain: Chain) -> None:
         """Keep the versions that a chain reads until `release`."""
@@ -80,7 +81,7 @@ class GraphExecutor:
             for chain in chains
         ]
         folding = Folding(self._graph, self._set_up, fold.aggregation, self._name(chains))
-        groups: dict[Interleaved, dict[Chain, Ran]] = {}
+        groups: dict[Interleaved, dict[Chain, SubmittedChain]] = {}
         ran = []
         for one in wanted:
             chain = one.chain
@@ -192,7 +193,7 @@ class GraphExecutor:
         self._groups.clear()
         self._ended(self._set_up.name)
 
-    def _chain_ran(self, wanted: Wanted, priority: int) -> Ran:
+    def _chain_ran(self, wanted: Wanted, priority: int) -> SubmittedChain:
         """Submit a chain, and those before it that write what it reads, unless they are submitted."""
         early = self._early.get(wanted.chain)
         if early is None:
@@ -211,18 +212,18 @@ class GraphExecutor:
             for own, value in run.written.items():
                 self._states.put(own, writer.written[own], value)
 
-    def _submit(self, wanted: Wanted, priority: int) -> Ran:
+    def _submit(self, wanted: Wanted, priority: int) -> SubmittedChain:
         chain = wanted.chain
         reads = dict(self._reads(chain))
         inputs = [*self._inputs, *reads.values()]
         frozen = wanted._replace(chain=replace(chain, operations=list(chain.operations)))
         task = ChainTask(self._name([chain]), self._set_up, frozen, tuple(reads))
         node, values = self._graph.add(task, inputs, outputs_of(wanted), priority)
-        return ran_of(node, 0, wanted, values)
+        return submitted_chain(node, 0, wanted, values)
 
     def _segment(
         self, group: Interleaved, finished: Sequence[Wanted], leaving: Container[Chain]
-    ) -> dict[Chain, Ran]:
+    ) -> dict[Chain, SubmittedChain]:
         """Submit the operations of a group so far; return its chains that are then finished."""
         before = self._groups.pop(group, OpenGroup())
         for chain in self._open:
@@ -241,7 +242,7 @@ class GraphExecutor:
             chains = {chain: own for chain, own in before.chains.items() if chain not in leaving}
             self._groups[group] = OpenGroup(values.pop(), chains, task.refs)
         return {
-            one.chain: ran_of(node, position, one, values[first:end])
+            one.chain: submitted_chain(node, position, one, values[first:end])
             for position, (one, (first, end)) in enumerate(
                 zip(finished, pairwise(ends), strict=True)
             )

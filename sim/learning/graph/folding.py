@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from cutlayer.sim.learning.aggregation import Aggregation
-from cutlayer.sim.learning.graph.nodes import Graph, Value
-from cutlayer.sim.learning.graph.priorities import FOLD
 from cutlayer.sim.learning.graph.set_up import SetUp
+from cutlayer.sim.learning.graph.task_graph import FOLD, Graph, Value
 from cutlayer.sim.learning.graph.tasks import Addition, Closing, FoldTask
 from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.learning.state_table import folded

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from cutlayer.sim.learning.chain import Chain, Operation, TensorRef
 from cutlayer.sim.learning.digest import Digest
-from cutlayer.sim.learning.graph.nodes import Value
 from cutlayer.sim.learning.graph.set_up import INPUTS, Inputs, SetUp
+from cutlayer.sim.learning.graph.task_graph import Value
 from cutlayer.sim.learning.graph.tasks import Version, Wanted, outputs
 from cutlayer.sim.learning.interleaved import Interleaved
 from cutlayer.sim.learning.interleaved_execution import GroupRun
@@ -18,7 +18,7 @@ from cutlayer.sim.learning.values import decode, encode
 from cutlayer.sim.process.tasks import Note, Outcome
 
 Read = tuple[Version, Value]
-Pending = tuple[Chain, Operation, tuple[Any, ...], tuple[TensorRef, ...]]
+PendingOperation = tuple[Chain, Operation, tuple[Any, ...], tuple[TensorRef, ...]]
 
 
 class Issued(NamedTuple):
@@ -93,7 +93,7 @@ class SegmentTask:
 class _Group:
     """The part of a group that its operations need: the numbers of the references in use."""
 
-    pending: list[Pending]
+    pending: list[PendingOperation]
     refs: frozenset[int]
     digest: Digest = None
 

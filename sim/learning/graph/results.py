@@ -5,12 +5,12 @@ from typing import Any
 
 from cutlayer.sim.learning.chain import Progress
 from cutlayer.sim.learning.evaluation import BatchCounts, combined
-from cutlayer.sim.learning.graph.nodes import Graph, Node, Value
-from cutlayer.sim.learning.inline_mark import weights_digest
+from cutlayer.sim.learning.graph.task_graph import Graph, Node, Value
 from cutlayer.sim.learning.pending import ChainReport, Evaluation
 from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.learning.states import States
 from cutlayer.sim.learning.values import decode
+from cutlayer.sim.learning.weights_digest import weights_digest
 
 
 class ReportsOf:

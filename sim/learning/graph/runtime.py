@@ -13,13 +13,13 @@ from cutlayer.sim.learning.accelerator import device_of
 from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.graph.evaluating import test_batches
 from cutlayer.sim.learning.graph.executor import GraphExecutor
-from cutlayer.sim.learning.graph.nodes import Graph, Value
 from cutlayer.sim.learning.graph.set_up import (
     KEPT_WORKSPACES,
     DataSetUp,
     data_set_up,
     set_up,
 )
+from cutlayer.sim.learning.graph.task_graph import Graph, Value
 from cutlayer.sim.learning.numerics import numerics
 from cutlayer.sim.learning.values import encode
 from cutlayer.sim.learning.workspace import Workspace

@@ -4,7 +4,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutlayer.sim.data.batches import batch_indices, batch_sizes, evaluation_batches, normalise
+from cutlayer.sim.data.batches import (
+    Normalisation,
+    batch_indices,
+    batch_sizes,
+    evaluation_batches,
+)
 from cutlayer.sim.data.datasets import DATASETS, describe, load
 
 KEY = {"seed": 0, "client": 3, "round_index": 5, "epoch": 1}
@@ -92,7 +97,7 @@ def test_a_batch_size_below_the_smallest_batch_is_refused() -> None:
 
 def test_normalised_digits_have_mean_0_and_deviation_1() -> None:
     dataset = load(describe("digits"))
-    images = normalise(dataset.train_images, dataset.info)
+    images = Normalisation(dataset.info)(dataset.train_images)
     assert images.dtype == torch.float32
     assert images.mean().abs() < 1e-3
     assert (images.std() - 1).abs() < 1e-3
@@ -103,7 +108,7 @@ def test_normalisation_treats_bytes_and_fractions_alike() -> None:
     pixels = torch.randint(0, 256, (7, 3, 32, 32), dtype=torch.uint8)
     for images in (pixels, pixels.double() / 255):
         before = images.clone()
-        actual = normalise(images, info)
+        actual = Normalisation(info)(images)
         for channel in range(3):
             expected = (pixels[:, channel].double() / 255 - info.mean[channel]) / info.std[channel]
             assert torch.allclose(actual[:, channel].double(), expected, atol=1e-6)

@@ -6,7 +6,7 @@ from shards import shards_of
 from tiny_runs import Inside, digits
 
 from cutlayer.sim.data.augment import Augmentation
-from cutlayer.sim.data.batches import batch_indices, normalise
+from cutlayer.sim.data.batches import Normalisation, batch_indices
 from cutlayer.sim.learning.chain import Batch
 
 
@@ -30,7 +30,7 @@ def test_a_batch_is_what_the_streams_say(augment: bool) -> None:
                 plain = dataset.train_images[rows]
                 changed = Augmentation(crop=augment, flip=augment).apply(plain, seed=3, **key)
                 assert torch.equal(batch_labels, labels[rows])
-                assert torch.equal(images, normalise(changed, dataset.info))
+                assert torch.equal(images, Normalisation(dataset.info)(changed))
                 assert torch.equal(changed, plain) is not augment
                 seen.add((client, tuple(rows.tolist())))
     assert len(seen) == 3 * (2 + 3 + 4)  # no two rounds or epochs in the same order
@@ -42,4 +42,4 @@ def test_every_test_image_is_seen_once() -> None:
     dataset = digits(0)
     assert torch.equal(torch.cat([labels for _, labels in batches]), dataset.test_labels)
     images = torch.cat([images for images, _ in batches])
-    assert torch.equal(images, normalise(dataset.test_images, dataset.info))
+    assert torch.equal(images, Normalisation(dataset.info)(dataset.test_images))

@@ -8,9 +8,9 @@ from tiny_runs import Inside, only
 import cutlayer.sim.learning.inline as executor
 from cutlayer.sim.learning.chain import Batch, Chain
 from cutlayer.sim.learning.chain_execution import ChainRun
+from cutlayer.sim.learning.chain_values import UnsavableRunError
 from cutlayer.sim.learning.interleaved_execution import GroupRun
 from cutlayer.sim.learning.operations import backward, forward
-from cutlayer.sim.learning.run_values import UnsavableRunError
 from cutlayer.sim.learning.values import decode, encode
 
 OWN = ("model={name: 'own_models:everything', cut: 2}", "training.optimizer.lr=0.01")

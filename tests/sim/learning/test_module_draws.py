@@ -21,7 +21,7 @@ from cutlayer.models.weights_files import load_weights
 from cutlayer.sim.data.datasets import describe, load
 from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.learning.chain_execution import ChainRun
-from cutlayer.sim.learning.pending import ChainReport, Done
+from cutlayer.sim.learning.pending import ChainReport, Completed
 from cutlayer.sim.learning.pretrain import PretrainRecipe, pretrain
 from cutlayer.sim.learning.workspace import Streams
 
@@ -113,12 +113,12 @@ def trained(run: Inside, *, backwards: bool) -> dict[int, dict[str, Tensor]]:
     executor = run.method.world.learning.executor
     members: dict[int, dict[str, Tensor]] = {}
 
-    def execute(chains: list[Chain], *_: object) -> Done[list[ChainReport]]:
+    def execute(chains: list[Chain], *_: object) -> Completed[list[ChainReport]]:
         for chain in reversed(chains) if backwards else chains:
             at_work = ChainRun(chain, run.workspace)
             at_work.execute()
             members[chain.client] = at_work.replica("device").state()
-        return Done([])
+        return Completed([])
 
     executor.run = execute  # type: ignore[union-attr, method-assign, assignment]
     run.train(rounds=1)

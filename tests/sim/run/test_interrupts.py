@@ -16,7 +16,7 @@ from command_line import TINY, CommandLine, files, rows, summary
 
 from cutlayer import load_scenario, run
 from cutlayer.sim.commands.progress import RunProgress
-from cutlayer.sim.learning.pending import Done, Evaluation
+from cutlayer.sim.learning.pending import Completed, Evaluation
 from cutlayer.sim.process.interrupts import (
     Interrupted,
     gently_stopped,
@@ -303,10 +303,10 @@ def test_an_interrupted_evaluation_undoes_its_round(
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY, encoding="utf-8")
     asked = ["methods=[splitfed]"]
-    real: Callable[..., Done[Evaluation]] = Inline.evaluate
+    real: Callable[..., Completed[Evaluation]] = Inline.evaluate
     count = 0
 
-    def interrupted(self: Inline, *models: object) -> Done[Evaluation]:
+    def interrupted(self: Inline, *models: object) -> Completed[Evaluation]:
         nonlocal count
         count += 1
         for _ in range(2 if count == 2 else 0):

@@ -5,10 +5,17 @@ A value is freed when nothing refers to it any more: no state, no mark, and no t
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Final
 from weakref import ref
 
 from cutlayer.errors import UserError
 from cutlayer.sim.process.tasks import Backend, Handle, Result, Task, Ticket
+
+# Priorities: of the tasks that can run, those with the highest one run first.
+FOLD: Final = 3  # frees its members
+ALONE: Final = 2  # a chain that is alone in its fold: everything after it waits for it
+EVALUATION: Final = 1
+CHAIN: Final = 0
 
 
 class Value:

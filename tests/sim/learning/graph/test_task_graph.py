@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 from shuffled import Shuffled
 
-from cutlayer.sim.learning.graph.nodes import Graph, Node, Value
+from cutlayer.sim.learning.graph.task_graph import Graph, Node, Value
 from cutlayer.sim.process.tasks import Note, Outcome
 
 
