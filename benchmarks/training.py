@@ -65,10 +65,19 @@ def _stat(process: int) -> list[str]:
     return text.rpartition(")")[2].split()
 
 
-def cpu_seconds(root: int) -> float:
-    """Return the CPU time so far of a process, its descendants, and those that they have waited for."""
-    fields = [found for process in tree(root) if (found := _stat(process))]
-    return sum(int(value) for found in fields for value in found[11:15]) / CLOCK_TICKS
+class Cpu:
+    """The CPU time of a process and its descendants, also of those that have ended since a sample."""
+
+    def __init__(self, root: int) -> None:
+        self._root = root
+        self._seconds: dict[int, float] = {}
+
+    def sample(self) -> float:
+        """Return the seconds so far."""
+        for process in tree(self._root):
+            if fields := _stat(process):
+                self._seconds[process] = (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+        return sum(list(self._seconds.values()))
 
 
 def memory_mb(root: int) -> float:
@@ -105,20 +114,21 @@ def measured(command: list[str], environment: Mapping[str, str]) -> Figures:
         text=True,
         env={**os.environ, **environment},
     )
-    peak, ended = [0.0], threading.Event()
+    peak, ended, cpu = [0.0], threading.Event(), Cpu(process.pid)
 
     def sample() -> None:
         while not ended.wait(SAMPLING_S):
             peak[0] = max(peak[0], memory_mb(process.pid))
+            cpu.sample()
 
     sampler = threading.Thread(target=sample)
     sampler.start()
     try:
         assert process.stdout is not None
         line(process.stdout, "ready")
-        ready, cpu_before = time.perf_counter(), cpu_seconds(process.pid)
+        ready, cpu_before = time.perf_counter(), cpu.sample()
         result = json.loads(line(process.stdout, "done").partition(" ")[2])
-        done, cpu_after = time.perf_counter(), cpu_seconds(process.pid)
+        done, cpu_after = time.perf_counter(), cpu.sample()
     finally:
         ended.set()
         sampler.join()
