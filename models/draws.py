@@ -4,8 +4,8 @@ Dropout draws from torch's global generator and accepts no other; a user's modul
 numpy and `random`. Code that runs such modules saves the states of all three, seeds them from a named
 stream, and restores them. Not covered: a generator that a module keeps for itself.
 
-Setting all three takes as long as a small layer, so that it is left out for layers that are known not to
-draw (`draws_of`): most of torch's and Cutlayer's own.
+Setting all three takes as long as a small layer, so it is skipped for layers that are known not to draw
+(`draws_of`): most of torch's and Cutlayer's own.
 """
 
 # ruff: noqa: NPY002 - users' modules draw from numpy's global generator

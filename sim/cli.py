@@ -170,7 +170,9 @@ def run(
     checkpoint_every: Annotated[
         int,
         typer.Option(
-            min=1, metavar="ROUNDS", help="Rounds after which `resume` can continue the training."
+            min=1,
+            metavar="ROUNDS",
+            help="Save a checkpoint for `resume` after this many closed rounds.",
         ),
     ] = 1,
     no_user_code: NoUserCode = False,

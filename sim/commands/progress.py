@@ -82,7 +82,7 @@ class _Bars(Bars):
 
 
 class _MethodBars(_Bars):
-    """Bars of methods; those in progress and the next ones if the terminal is too low for all."""
+    """Bars of methods; only those in progress and the next ones if the terminal has too few lines."""
 
     def __init__(self, console: Console) -> None:
         self._height = console.size.height

@@ -36,7 +36,7 @@ from cutlayer.sim.views.traffic_table import print_traffic
 
 @dataclass(frozen=True)
 class Resumed:
-    """A run that goes on: its scenario, and its folder, which has been claimed."""
+    """A run that is continued: its scenario, and its folder, which has been claimed."""
 
     loaded: Loaded
     folder: ResultFolder
@@ -85,14 +85,14 @@ def run_command(
     kind, name = folder_kind(loaded), loaded.scenario.name
     with looking_in(beside(loaded.document.source)):
         loggers = loggers_named(log_to)
-    draws = plots
+    pictures = plots
 
     def trace(result: RunResult, folder: Path) -> Sequence[Path]:
-        nonlocal draws
+        nonlocal pictures
         try:
             return write_trace_only(result, folder)
         except KeyboardInterrupt:  # a second one: leave the pictures out too
-            draws = False
+            pictures = False
             raise
 
     def content() -> dict[str, Any]:
@@ -127,7 +127,7 @@ def run_command(
         if kind == "seeds":
             write_seeds(results, folder.path / "seeds.json")
         whole = _are_whole(loaded, results)
-        if draws:
+        if pictures:
             try:
                 draw(folder.path)
             except KeyboardInterrupt:

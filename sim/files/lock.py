@@ -1,6 +1,7 @@
-"""Lock an open file for this process, without waiting; the kernel releases the lock with the process.
+"""Lock an open file for this process, without waiting.
 
-The lock is `flock` if there is `fcntl`, and a locked byte far beyond the file's end on Windows.
+The kernel releases the lock when the process ends. The lock is `flock` if there is `fcntl`,
+and a locked byte far beyond the file's end on Windows.
 """
 
 import errno

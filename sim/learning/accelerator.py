@@ -1,7 +1,7 @@
 """The device of torch on which a training computes: the CPU or an accelerator.
 
-Only the training's arithmetic moves. Data are prepared on the CPU, so that batches do not depend on the
-device. Emulated devices have nothing to do with it: virtual times do not change.
+Only the arithmetic of the training runs on it. Data are prepared on the CPU, so that batches do
+not depend on the device. Virtual times, which are those of emulated devices, do not change.
 """
 
 import os
@@ -60,7 +60,7 @@ def _list(names: list[str]) -> str:
 
 
 def prepare(device: torch.device) -> None:
-    """Make an accelerator the current one, whose kernels repeat their bits as far as torch can.
+    """Make an accelerator the current device, with deterministic kernels as far as torch has them.
 
     Float32 is computed as float32: TF32, which cuDNN uses by default, has 10 bits of mantissa. Does
     nothing for the CPU.

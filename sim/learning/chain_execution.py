@@ -63,9 +63,8 @@ class ChainRun:
         losses = self.kept.pop(LOSSES, [])
         if not losses:
             return ChainReport()
-        values = (
-            torch.stack([loss for loss, _ in losses]).cpu().tolist()
-        )  # one transfer from a device
+        # One transfer from a device.
+        values = torch.stack([loss for loss, _ in losses]).cpu().tolist()
         samples = sum(count for _, count in losses)
         total = sum(value * count for value, (_, count) in zip(values, losses, strict=True))
         return ChainReport(total / samples, samples)
@@ -126,7 +125,7 @@ class ChainRun:
         return key in self.chain.versions
 
     def read(self, key: StateKey) -> Any:
-        """Return the version of a state that was current when the chain was opened, where it is kept."""
+        """Return the version of a state that was current when the chain was opened."""
         assert self.may_read(key), f"{key.text} is read but not declared"
         return self.workspace.states.read(key, self.chain.versions[key])
 
@@ -158,7 +157,7 @@ class ChainRun:
         return self.workspace.on_device(self.prepared_batch(client, batch))
 
     def prepared_batch(self, client: int, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return what `batch` does, still on the CPU."""
+        """Return inputs and labels of a batch on the CPU; see `batch`."""
         chain = self.chain
         images, labels = self.workspace.feed.batch(
             client, chain.round_index, batch, chain.batch_size

@@ -1,7 +1,7 @@
-"""The context of a chain as a value, which another process or a later one turns into the context again.
+"""Turn the context of a chain into a value, and the value into a context, in another process or later.
 
 Weights, optimizers and results are copied. Graphs of forward passes that wait for gradients are not:
-loading runs these passes again, with the random streams of then.
+loading runs these passes again, with the random streams that they had.
 """
 
 from collections import Counter

@@ -31,7 +31,7 @@ class BatchCounts:
 def evaluate_batches(
     workspace: Workspace, modules: Sequence[nn.Module], first: int = 0, end: int | None = None
 ) -> list[BatchCounts]:
-    """Return the results of the test batches from `first` to before `end`, by modules in a row.
+    """Return the results of the test batches from `first` to before `end`, for modules in sequence.
 
     Each batch has its own random stream, for models that draw in evaluation mode.
     """

@@ -1,6 +1,6 @@
-"""What an executor is: it holds the states of a run and runs chains on them.
+"""The protocols of executors, which run chains, and of runtimes, which open executors.
 
-The training methods do not depend on it, and all executors give the same bits unless their `numerics`
+Methods do not depend on the executor, and all executors give the same bits unless their `numerics`
 say otherwise.
 """
 
@@ -25,7 +25,8 @@ class Executor(Protocol):
     """Holds the states of a run and runs chains on them; `Learning` calls it.
 
     `ahead` is the number of rounds that may be played on the clock before the one at hand is trained.
-    Calls may return before the work is done, which runs in the order of the calls or with equal results.
+    Calls may return before the work is done. It is done in the order of the calls, or with the same
+    results.
     """
 
     ahead: int
@@ -102,7 +103,7 @@ class ExecutorSettings:
 
 
 class Runtime(AbstractContextManager[Any], Protocol):
-    """What is behind the executors of a command: this process, worker processes or a cluster."""
+    """Runs the work of a command's executors: in this process, worker processes or a Dask cluster."""
 
     @property
     def jobs(self) -> int:

@@ -27,7 +27,7 @@ class ExecutorEntry:
 
 
 class UnknownExecutorError(UserError):
-    """A name of no executor."""
+    """An unknown executor name."""
 
 
 def _stacked(settings: ExecutorSettings) -> Runtime:

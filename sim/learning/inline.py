@@ -45,7 +45,7 @@ class InlineRuntime:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing is left to end."""
+        """Do nothing."""
 
     def executor(self, workspace: Workspace) -> "Inline":
         """Return an executor for a method's run."""
@@ -54,7 +54,7 @@ class InlineRuntime:
         return Inline(workspace)
 
     def wait(self) -> None:
-        """Return: all work is done when it has been issued."""
+        """Return at once: all work is done when it is issued."""
 
     def numerics(self) -> dict[str, Any]:
         """Return what determines the bits of a training in addition to its digest."""
@@ -111,7 +111,7 @@ class Inline:
                     fold.aggregation.add_difference(total, states[key], start, share)
             for key, value in run.written.items():
                 states.put(key, chain.written[key], value)
-            del run  # its replicas, before those of the next chain
+            del run  # free its replicas before the next chain creates its own
             if progress is not None:
                 progress(done, len(chains))
         for key, total in sums.items():

@@ -10,7 +10,7 @@ from cutlayer.sim.learning.weights_digest import weights_digest
 
 
 class InlineMark:
-    """The states at the close of a round; values never change, so that they are kept as they are."""
+    """The states at the close of a round; values are never changed in place, so they are not copied."""
 
     done = True
 
@@ -20,7 +20,7 @@ class InlineMark:
         self._values = states.kept_values()
 
     def result(self) -> None:
-        """Return: chains run when they are issued."""
+        """Return at once: chains have run when they are issued."""
 
     def values(self) -> Mapping[tuple[StateKey, int], Any]:
         """Return the states by name and version: the current ones, and those that open chains read."""

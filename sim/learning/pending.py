@@ -81,7 +81,7 @@ class Mark(Protocol):
         """Return the states by name and version: the current ones, and those that open chains read."""
 
     def tokens(self) -> "Mapping[tuple[StateKey, int], object]":
-        """Return an object for each value, which is the same one in another mark if the value is."""
+        """Return an object for each value; marks that share a value have the same object for it."""
 
     def versions(self) -> "Mapping[StateKey, int]":
         """Return the current version of each state."""

@@ -1,7 +1,7 @@
-"""Replay rounds that an earlier run has trained, from what they reported, and then continue training.
+"""Replay rounds that an earlier run has trained, from their reports, and then continue training.
 
 The clock plays these rounds again; their operations are dropped. At the close of the last of them, the
-executor behind takes over the states of that time, with the chains and groups that are open.
+wrapped executor restores the states of that moment, with the chains and groups that are open.
 """
 
 from collections import deque
@@ -76,7 +76,7 @@ class ReplayRuntime(Runtime):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave the runtime behind open: whoever opened it closes it."""
+        """Leave the wrapped runtime open."""
 
     def executor(self, workspace: Workspace) -> Executor:
         """Return an executor that replays the rounds."""
@@ -92,10 +92,10 @@ class ReplayRuntime(Runtime):
 
 
 class Replay:
-    """Replays recorded rounds, and then calls the executor behind.
+    """Replays recorded rounds, and then calls the wrapped executor.
 
-    It does with chains and groups what executors do, but runs no operations: the operations of a group
-    are dropped when they would have run.
+    It treats chains and groups as executors do, but runs no operations: those of a group are dropped
+    when they would have run.
     """
 
     def __init__(self, inner: Executor, recorded: Recorded) -> None:
@@ -226,26 +226,26 @@ class _ReplayedMark:
     done = True
 
     def result(self) -> None:
-        """Return: it is done."""
+        """Return at once."""
 
     def weights_digest(self) -> str | None:
         """Return None."""
         return None
 
     def values(self) -> Mapping[tuple[StateKey, int], Any]:
-        """Refuse."""
+        """Raise: the states are unknown."""
         raise AssertionError(_UNKNOWN)
 
     def tokens(self) -> Mapping[tuple[StateKey, int], object]:
-        """Refuse."""
+        """Raise: the states are unknown."""
         raise AssertionError(_UNKNOWN)
 
     def versions(self) -> Mapping[StateKey, int]:
-        """Refuse."""
+        """Raise: the states are unknown."""
         raise AssertionError(_UNKNOWN)
 
     def groups(self) -> Sequence[Any]:
-        """Refuse."""
+        """Raise: the states are unknown."""
         raise AssertionError(_UNKNOWN)
 
     def release(self) -> None:

@@ -22,7 +22,7 @@ class Loggers:
         self._loggers = [make() for make in makers]
 
     def run_started(self, about: About) -> None:
-        """Begin. Raises LoggerError if a logger cannot begin."""
+        """Begin all loggers. Raises LoggerError if one cannot begin."""
         waiting, self._loggers = self._loggers, []
         for logger in waiting:
             try:
@@ -40,7 +40,7 @@ class Loggers:
         self._all(lambda logger: logger.round_closed(label, figures))
 
     def run_finished(self, summary: Mapping[str, Any]) -> None:
-        """End."""
+        """End all loggers with the summary of the run."""
         self._all(lambda logger: logger.run_finished(summary))
 
     def _all(self, call: Callable[[Logger], None]) -> None:

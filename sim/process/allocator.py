@@ -1,4 +1,4 @@
-"""The memory that this process has freed."""
+"""Make the memory allocator of this process keep what is freed."""
 
 import ctypes
 from typing import Final

@@ -6,9 +6,8 @@ which values, and so on. Without a limit, the death of a worker in round 1000 co
 value that is `MAX_DEPTH` tasks away from content of this process is therefore fetched when it is used
 next, and becomes such content.
 
-A worker announces the end of a task, with its report, as an event. A further task that takes the report
-out of the result would wait until the worker has done its next one; this happens only to reports that
-are too large for an event.
+A worker announces the end of a task, with its report, as an event. A report that is too large for
+an event is extracted from the result by a further task, which has to wait for the worker's next task.
 """
 
 import pickle

@@ -1,4 +1,4 @@
-"""Connect to a Dask scheduler, and check that its workers compute what this process would.
+"""Connect to a Dask scheduler, and check that its workers would compute the same bits as this process.
 
 Equal code and equal numerics give equal bits. Workers that join later are checked before their first
 task, in `alike`.
@@ -29,8 +29,8 @@ class ClusterError(UserError):
 class Likeness:
     """What workers must share with this process: its code and, with `measure`, its numerics.
 
-    `measure` is a function of a module. Torch uses `threads` threads in a worker. `content` is what is
-    sent to the workers: this as bytes.
+    `measure` is a function of a module. Torch uses `threads` threads in a worker. `content` is the
+    likeness as bytes, which is sent to the workers.
     """
 
     def __init__(self, threads: int, measure: Numerics | None) -> None:
@@ -114,7 +114,7 @@ def error_of(future: Any) -> Exception:
 
 @cache
 def difference_to(like: bytes) -> str:
-    """Return how this worker differs from a `Likeness`; nothing if it does not."""
+    """Return how this worker differs from a `Likeness`, "" if it does not."""
     code, threads, measure, numerics = pickle.loads(like)  # noqa: S301
     if code_digest() != code:
         return "has another version of Cutlayer"
@@ -148,7 +148,7 @@ def _prepare() -> None:
 
 
 def _measured(measure: Numerics, threads: int) -> Mapping[str, Any]:
-    """Return the numerics of this process, were it to compute with `threads` torch threads."""
+    """Return the numerics of this process with `threads` torch threads."""
     import torch
 
     before = torch.get_num_threads()

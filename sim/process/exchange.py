@@ -1,4 +1,4 @@
-"""The exchange folders of a command: files with the values that its processes hand to each other.
+"""The exchange folders of a command: files with the values that its processes exchange.
 
 One folder is in shared memory (/dev/shm) if the system has it, another one in the temporary folder, for
 what does not fit into the first. Values are written with write(2), so that a full file system is an
@@ -31,7 +31,7 @@ Content = bytes | bytearray | memoryview
 
 
 class ExchangeError(UserError):
-    """Values that find no room in the exchange folders."""
+    """No room for the values that processes exchange."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Exchange:
         self._locks: list[int] = []
 
     def __enter__(self) -> Self:
-        """Make the folders. Raises ExchangeError if that is possible nowhere."""
+        """Create the folders. Raises ExchangeError if none can be created."""
         homes = [SHARED_MEMORY] if SHARED_MEMORY.is_dir() else []
         homes = list(dict.fromkeys([*homes, Path(tempfile.gettempdir())]))
         failed = []
@@ -135,7 +135,7 @@ def _write(path: Path, content: Content) -> None:
 
 
 def _claimed(home: Path) -> tuple[str, int]:
-    """Make a folder and lock it. Another command may take it for a stale one before it is locked."""
+    """Create a folder and lock it; try again if another command removed it before it was locked."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
         try:
@@ -148,11 +148,9 @@ def _claimed(home: Path) -> tuple[str, int]:
         try:
             locked = lock(file)
         except OSError as error:
-            if (
-                error.errno not in NO_LOCKS
-            ):  # without locks, no command removes another one's folder
+            if error.errno not in NO_LOCKS:
                 raise
-            locked = True
+            locked = True  # without locks, no command removes another one's folder
         if locked and (folder / LOCK).exists():
             return str(folder), file
         os.close(file)
@@ -163,9 +161,9 @@ def _remove_stale(home: Path) -> None:
     for folder in home.glob(f"{PREFIX}*"):
         try:
             file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError:  # another user's, or removed in this moment
+        except OSError:  # another user's, or just removed
             continue
-        with suppress(OSError):  # there are no locks, so that nobody knows which are stale
+        with suppress(OSError):  # without locks, stale folders cannot be recognised
             if lock(file):
                 clear([str(folder)])
         os.close(file)

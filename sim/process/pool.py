@@ -61,7 +61,7 @@ class Pool:
         self._ended: deque[tuple[Submitted, Result]] = deque()  # those whose `done` is to be called
         self._values: set[ExchangeFile] = set()
         self._count = 0
-        self._hired = 0
+        self._started = 0
         self._idle_deaths = 0  # in a row
 
     def __enter__(self) -> Self:
@@ -73,7 +73,7 @@ class Pool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the workers, whatever they do, and remove all values."""
+        """Kill the workers and remove all values."""
         with held_back():
             for worker in self._workers:
                 worker.process.kill()
@@ -87,7 +87,7 @@ class Pool:
             self._exchange.__exit__()
 
     def submit(self, task: Task, inputs: Sequence[Handle], done: Done, priority: int = 0) -> Ticket:
-        """Add a task, and give the workers what they can do.
+        """Add a task, and assign tasks to workers that have room.
 
         Raises TaskError if it cannot be pickled, KeyError if an input does not exist.
         """
@@ -161,7 +161,7 @@ class Pool:
                 if self._ready[0][1] not in self._open:  # cancelled
                     heapq.heappop(self._ready)
                 elif (least is None or least.assigned) and len(self._workers) < self.jobs:
-                    self._hire()
+                    self._start_worker()
                 elif least is None or len(least.assigned) >= ASSIGNED:
                     return
                 else:
@@ -170,10 +170,10 @@ class Pool:
     def _pipes(self) -> "dict[Any, WorkerProcess]":
         return {worker.pipe: worker for worker in self._workers}
 
-    def _hire(self) -> None:
+    def _start_worker(self) -> None:
         """Start a worker. Raises WorkerDiedError if that has failed too often."""
-        self._hired += 1
-        name = f"worker{self._hired}"
+        self._started += 1
+        name = f"worker{self._started}"
         settings = WorkerSettings(name, self._threads, self._exchange.folders, dict(os.environ))
         try:
             process, pipe = self._starter.start(serve, settings)
@@ -183,7 +183,7 @@ class Pool:
             self._workers.append(WorkerProcess(name, process, pipe))
 
     def _receive(self, worker: WorkerProcess) -> None:
-        """Receive all messages of a worker; the end of its pipe is its death."""
+        """Receive all messages of a worker; the end of its pipe means that it has died."""
         try:
             while worker.pipe.poll():
                 word, number, *content = worker.pipe.recv()
@@ -200,7 +200,7 @@ class Pool:
                     elif word == FAILED:
                         self._failed(number, *content)
         except (EOFError, OSError):
-            self._bury(worker)
+            self._remove_dead(worker)
 
     def _done(self, number: int, report: bytes, outputs: tuple[ExchangeFile, ...]) -> None:
         if number in self._open:
@@ -215,8 +215,8 @@ class Pool:
         if number in self._open:
             self._ended.append((self._open.pop(number), Result(error=error)))
 
-    def _bury(self, worker: WorkerProcess) -> None:
-        """Put the tasks of a dead worker back, count its death against the one that it had begun."""
+    def _remove_dead(self, worker: WorkerProcess) -> None:
+        """Put back the tasks of a dead worker; count its death against the task that it had begun."""
         cause = worker.end()
         self._workers.remove(worker)
         for value in self._exchange.files(f"{worker.name}-"):

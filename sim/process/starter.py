@@ -26,9 +26,9 @@ class Starter:
         self._preload = list(preload)
 
     def prepare(self) -> None:
-        """Start the fork server, which begins to import, unless it runs.
+        """Start the fork server, which begins its imports, unless it is running.
 
-        Its children inherit that it blocks Ctrl-C.
+        Its children inherit its signal mask, which blocks Ctrl-C.
         """
         if self._method == "forkserver":
             from multiprocessing import forkserver
@@ -42,8 +42,8 @@ class Starter:
     ) -> "tuple[BaseProcess, Connection[Any, Any]]":
         """Start a process that calls `target` with a pipe and the arguments; return it with our end.
 
-        It does not import the script of the main process, as `multiprocessing` has it, so that a script
-        needs no `if __name__ == "__main__"`. Raises OSError or EOFError if the fork server dies.
+        Unlike with `multiprocessing` alone, it does not import the script of the main process, so a
+        script needs no `if __name__ == "__main__"`. Raises OSError or EOFError if the fork server dies.
         """
         self.prepare()  # if the fork server was killed
         ours, theirs = self._context.Pipe()
@@ -51,7 +51,7 @@ class Starter:
         try:
             with safe_path_for_children(), _without_main():
                 if self._method == "forkserver":
-                    process.start()  # waits for the imports
+                    process.start()  # waits until the imports are done
                 else:
                     with _without_interrupts():
                         process.start()

@@ -1,9 +1,8 @@
 """Tasks, and the backends that run them: in worker processes or on a Dask cluster.
 
 A task is a picklable object with plain data. Larger values, such as the states of a model, are its
-inputs and outputs: bytes that the backend keeps, each known by a handle. A task is pure: the same task
-with the same inputs gives the same outputs in every process, so that it can be repeated if its worker
-dies.
+inputs and outputs: bytes that the backend keeps, each identified by a handle. A task is pure: with the
+same inputs it gives the same outputs in every process, so that it can be repeated if its worker dies.
 """
 
 import io
@@ -17,7 +16,7 @@ from typing import Any, Final, Protocol, Self
 from cutlayer.errors import UserError
 from cutlayer.models.own_object import is_own
 
-ATTEMPTS: Final = 3  # of a task whose workers die
+ATTEMPTS: Final = 3  # to run a task whose workers die
 WITHOUT_WORKERS: Final = "without workers (--executor inline, or --jobs 1 in a study)"
 _PORTABLE: Final = ("builtins", "cutlayer")  # top-level packages that every process can import
 

@@ -25,7 +25,7 @@ DROPPED: Final = "dropped"  # cancelled before it began
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """What a worker gets when it starts.
+    """The settings of a worker, which it gets when it starts.
 
     `threads` are those of torch, None for tasks without torch. Its outputs go to the exchange folders.
     """
@@ -123,6 +123,6 @@ def _receive(
 
 
 def _leave(settings: WorkerSettings) -> NoReturn:
-    """End this process because the main one is gone, and remove what that may have left behind."""
+    """End this process, since the main process has ended, and remove the exchange folders."""
     clear(settings.folders)
     os._exit(1)

@@ -1,4 +1,4 @@
-"""A worker process and its tasks, as the pool has them."""
+"""A worker process and its tasks, from the pool's side."""
 
 import signal
 import sys
@@ -25,13 +25,13 @@ class Submitted(Ticket):
 
     @property
     def turn(self) -> tuple[int, int]:
-        """What tasks are sorted by."""
+        """The key by which tasks are sorted."""
         return self.rank, self.order.number
 
 
 @dataclass(eq=False)
 class WorkerProcess:
-    """A worker process, the tasks that it has, in its order, and the number of the one it has begun."""
+    """A worker process, its tasks in the order in which it runs them, and the one that it has begun."""
 
     name: str
     process: BaseProcess
@@ -41,7 +41,7 @@ class WorkerProcess:
     path: tuple[str, ...] = ()
 
     def give(self, ticket: Submitted) -> None:
-        """Assign a task, and tell the worker where modules are found if that has changed."""
+        """Assign a task, with Python's module search path if that has changed."""
         self.assigned[ticket.order.number] = ticket
         path = tuple(sys.path)
         self.send(ticket.order if path == self.path else replace(ticket.order, path=path))
@@ -49,7 +49,7 @@ class WorkerProcess:
 
     def send(self, message: Order | int) -> None:
         """Send a task, or the number of a cancelled one."""
-        with suppress(OSError):  # it has died, which the end of its pipe tells
+        with suppress(OSError):  # it has died; the end of its pipe will report it
             self.pipe.send(message)
 
     def end(self) -> str:

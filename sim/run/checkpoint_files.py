@@ -6,8 +6,8 @@ N.rounds                      a line for each committed round: a checksum, and J
 N-R-CHECKSUM.safetensors      the close of the R-th round, see `sim.learning.values`: which values it has
 N.CHECKSUM.safetensors        a value that one or several of them have
 
-The last close is kept, and the one before it that was flushed to the disk: the last may be damaged after
-a power failure, since not every file is flushed. A process that is killed loses nothing.
+The last close is kept, and an earlier one that was flushed to the disk, since not every file is flushed:
+a power failure may damage the last one. A process that is killed loses nothing.
 """
 
 import json

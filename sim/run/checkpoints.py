@@ -55,9 +55,8 @@ class MethodCheckpoints:
         self._every = every
         self._note = note
         self._savable = True
-        self._stored: dict[
-            _Which, tuple[object, str]
-        ] = {}  # tokens and checksums, see `Mark.tokens`
+        # Tokens (see `Mark.tokens`) and checksums.
+        self._stored: dict[_Which, tuple[object, str]] = {}
         self._found = files.read(_values_of)
         self.rounds = len(self._found.lines)
         if self._found.damaged:

@@ -21,10 +21,7 @@ from cutlayer.sim.network.settling import Observer
 from cutlayer.sim.process.interrupts import held_back, let_in, stop_requested
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
-from cutlayer.sim.run.one_round import (
-    UnfinishedRoundError,
-    obstacle,
-)
+from cutlayer.sim.run.one_round import UnfinishedRoundError, obstacle
 from cutlayer.sim.run.played import Played
 from cutlayer.sim.run.stop_condition import AccuracyLimits, StopCondition
 from cutlayer.sim.run.totals import Totals
@@ -40,8 +37,8 @@ COLLECTING: Final = (50_000, 20, 100)  # thresholds of `gc`; Python's own are (7
 def collecting_less() -> Iterator[None]:
     """Collect cyclic garbage less often.
 
-    Events, processes and rows of the log live as long as many others take to play, so that Python's
-    collector would look at them again and again: up to half of the time of a run without tensors.
+    Events, processes and rows of the log live so long that Python's collector would examine them many
+    times, for up to half of the time of a run without tensors.
     """
     before = gc.get_threshold()
     gc.set_threshold(*COLLECTING)

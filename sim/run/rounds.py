@@ -50,9 +50,8 @@ class RoundEngine(Engine):
             and world.time_invariant
             and not world.learning.trains
         )
-        self._played: dict[
-            Hashable, tuple[RoundRecord, list[int]]
-        ] = {}  # and the members that dropped out
+        # Records, and the members that dropped out.
+        self._played: dict[Hashable, tuple[RoundRecord, list[int]]] = {}
 
     def _wait_s(self, index: int, stop: StopCondition) -> float:
         if self._control is not None:

@@ -178,7 +178,7 @@ class SeedRun:
         return replace(progress, committed=committed, ended=models.ended)
 
     def finish(self) -> None:
-        """Set the status of the result, write the files and end the context, if that is not done."""
+        """Set the status of the result, write the files, end the context; only the first call counts."""
         if self._finished:
             return
         with held_back(), self._open:

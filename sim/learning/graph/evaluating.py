@@ -12,7 +12,7 @@ from cutlayer.sim.learning.graph.task_graph import EVALUATION, Graph, Node, Valu
 from cutlayer.sim.learning.graph.tasks import EvaluationTask
 from cutlayer.sim.learning.state_key import StateKey
 
-LEAST_BATCHES: Final = 4  # of a slice: a task has to load the model first
+LEAST_BATCHES: Final = 4  # in a slice, since each task loads the model first
 
 
 def evaluation_of(

@@ -1,8 +1,8 @@
 """The executor that turns what a method asks for into tasks; it submits them and does not wait.
 
 States are values that may not exist yet. What a chain reads, which members a fold takes and in which
-order they are added is settled when the method asks, as `inline` does it, so that the order in which
-tasks end does not matter.
+order they are added is fixed when the method asks, as in `inline`, so that the order in which tasks end
+does not matter.
 """
 
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -32,7 +32,7 @@ from cutlayer.sim.learning.values import encode
 class GraphExecutor:
     """Submits chains and folds as tasks of a graph; gives the same bits as `inline`.
 
-    `inputs` are those of the set-up, whose name `ended` is called with when the run is closed.
+    `inputs` are those of the set-up. `ended` is called with the name of the set-up when the run closes.
     """
 
     ahead = 1
@@ -249,7 +249,7 @@ class GraphExecutor:
         }
 
     def _leave(self, group: Interleaved, chain: Chain) -> None:
-        """Let a chain that will not end leave its group: others may need what it has sent."""
+        """Remove a chain from its group after its operations so far, whose results others may need."""
         opened = self._groups.get(group, OpenGroup())
         if all(other is chain or other.group is not group for other in self._open):
             self._groups.pop(group, None)

@@ -1,6 +1,6 @@
 """Groups of interleaved chains: the operations that a group has issued since the last time are one task.
 
-A group that goes on travels as a value from one of these tasks, its segments, to the next.
+A group that is not finished is passed as a value from one of these tasks, its segments, to the next.
 """
 
 from collections.abc import Callable, Container, Sequence
@@ -32,7 +32,7 @@ class Issued(NamedTuple):
 
 @dataclass(frozen=True)
 class SegmentTask:
-    """Runs operations of a group in order; its report has those of the chains that are then `finished`.
+    """Runs operations of a group in order; reports a list with the reports of the `finished` chains.
 
     The last input is the group, unless it `begins`. The outputs are those of the finished chains and, if
     the group `goes_on`, the group. The chains `leaving` have no operations after these; a trunk that is
@@ -122,7 +122,7 @@ def segment_of(
     leaving: Container[Chain],
     make: Callable[..., SegmentTask],
 ) -> SegmentTask:
-    """Return the task of the operations of a group so far, `make` with more arguments."""
+    """Return the task for the operations of a group so far; `make` gets the remaining fields."""
     numbers = {chain: number for number, chain in enumerate(before.chains)}
     copies = [replace(chain, group=None, operations=[]) for chain in before.chains]
     references: dict[TensorRef, TensorRef] = {}
@@ -138,7 +138,7 @@ def segment_of(
     )
     issued = before.refs | {reference.number for reference in references.values()}
     references.clear()
-    group.pending = []  # only what others still use is left of the references
+    group.pending = []  # only references that are used elsewhere remain
     return make(
         chains=tuple(copies),
         operations=operations,

@@ -74,7 +74,7 @@ class SetUp:
     ended: tuple[str, ...]
 
     def looking_in(self) -> AbstractContextManager[None]:
-        """Find the user's own objects in the context."""
+        """Let the user's own objects be found within the context."""
         return looking_in(self.folders)
 
     def workspace(self, inputs: Sequence[memoryview], values: "Inputs") -> Workspace:
@@ -147,7 +147,7 @@ class Inputs(States):
 
 @dataclass(frozen=True)
 class _Shards:
-    """The samples of each client, whose order is known."""
+    """The samples of each client, in a given order."""
 
     indices: NDArray[np.int64]
     sizes: tuple[int, ...]

@@ -1,6 +1,6 @@
 """A graph of tasks: each runs on a backend once its inputs exist.
 
-A value is freed when nothing refers to it any more: no state, no mark, and no task that still needs it.
+A value is freed when no state, no mark and no unfinished task refers to it.
 """
 
 from collections import deque
@@ -114,7 +114,7 @@ class Graph:
             node.inputs, node.waiting, node.listeners = [], [], []
 
     def leave(self) -> None:
-        """Free no values any more: the backend ends, and frees all."""
+        """Stop freeing values: the backend ends, and frees all of them."""
         self._frees = False
 
     def _submit(self, node: Node) -> None:
@@ -131,7 +131,7 @@ class Graph:
             self._end(node, Result(error=error))
 
     def _end(self, node: Node, result: Result) -> None:
-        """Take the result of a node, and submit or fail those that wait for it."""
+        """Store the result of a node, and submit or fail the nodes that wait for it."""
         ended = deque([(node, result)])
         while ended:
             node, result = ended.popleft()

@@ -40,7 +40,7 @@ def outputs(run: ChainRun, members: Sequence[StateKey]) -> list[bytes]:
 
 @dataclass(frozen=True)
 class ChainTask:
-    """Runs a chain; its report has the chain's."""
+    """Runs a chain; reports a list with the chain's report."""
 
     name: str
     set_up: SetUp
@@ -81,7 +81,7 @@ class Closing(NamedTuple):
 
 @dataclass(frozen=True)
 class FoldTask:
-    """Adds members to the sums of states, in order, and closes these.
+    """Adds members to the sums of states, in order, and closes the sums.
 
     Without `closings`, the output is the sums, which are the input `sums` of the next task. Otherwise
     there are outputs for each state: its weights and, if the aggregation has any, moments.

@@ -1,6 +1,7 @@
 """The stacked forms of the operations; see the operations of the same names for what they compute.
 
-The loss of all lanes is the sum of theirs: no lane affects another's loss, so the gradients are theirs.
+The loss of all lanes is the sum of theirs: no lane affects the loss of another, so
+its gradients are those of each lane's own loss.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A chain of a stack: reads, writes and batches are its own, its replicas are lanes of the stack."""
+"""A chain of a stack: it has its own reads, writes and batches; its replicas are lanes of the stack."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

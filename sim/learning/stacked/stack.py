@@ -44,7 +44,7 @@ class Waiting:
 class Stack:
     """Lanes of chains with the same parts, and the parts' weights for all of them.
 
-    Nothing of the run changes before its chains are folded, so that a stack can be given up.
+    Nothing of the run changes before its chains are folded, so a stack that fails can be abandoned.
     """
 
     def __init__(
