@@ -79,11 +79,14 @@ class Inline:
 
     def release(self, chain: Chain) -> None:
         """Free the versions of a chain that has run, or will not run."""
-        if chain.group is not None:
-            self._group(chain.group).leave(chain)
+        group = chain.group
+        if group is not None:
+            self._group(group).leave(chain)
         if chain in self._early:
             self._early.pop(chain).give_back()
         del self._open[chain]
+        if group is not None and all(other.group is not group for other in self._open):
+            del self._groups[group]
         self.workspace.states.release(chain.versions)
 
     def run(self, chains: Sequence[Chain], fold: Fold, progress: Progress | None) -> Reports:
@@ -192,7 +195,7 @@ class Inline:
 
     def _group(self, group: Group) -> GroupRun:
         if group not in self._groups:
-            self._groups = {group: GroupRun(group, self.workspace)}
+            self._groups[group] = GroupRun(group, self.workspace)
         return self._groups[group]
 
     def evaluate(

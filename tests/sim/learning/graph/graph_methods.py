@@ -4,8 +4,10 @@ from typing import Any
 
 from cutlayer.errors import UserError
 from cutlayer.sim.learning.chain import Chain
+from cutlayer.sim.learning.state_key import SERVER
 from cutlayer.sim.methods.classic_fl import ClassicFL
 from cutlayer.sim.methods.method import Round
+from cutlayer.sim.methods.splitfed_v2 import SplitFedV2
 
 
 class OutOfRangeError(UserError):
@@ -48,3 +50,19 @@ class Defective(_Adds):
 class Unsendable(_Adds):
     def add(self, chain: Chain) -> None:
         chain.do(lambda run: None)
+
+
+class TwoBlocks(SplitFedV2):
+    """SplitFed v2 with two server blocks at a time: one for every other client, of which one is kept."""
+
+    name = "two_blocks"
+
+    def open_round(self, index: int) -> Round:
+        rnd = super().open_round(index)
+        learning, block = self.world.learning, (SERVER,)
+        trunk = self.joint_chain(index, rnd.participants, reads=block, writes=block, at_end=True)
+        second = learning.interleave(trunk)
+        joined = list(rnd.notes["shared_chains"])
+        joined[1] = second.join(rnd.chains[1])
+        rnd.notes["shared_chains"] = tuple(joined)
+        return rnd

@@ -1,5 +1,6 @@
 """The graph gives the bits of `inline` for every method, in whichever order its tasks end."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from shuffled import Shuffled
 from training_cases import CASES, learned_on, reference
 
+from cutlayer.models.own_object import looking_in
 from cutlayer.sim.methods.registry import METHODS
 
 
@@ -35,6 +37,16 @@ def test_the_test_set_is_evaluated_in_slices() -> None:
     assert learned_on(backend, name) == reference(name)
     slices = {"classic_fl, test batches 0 to 4", "classic_fl, test batches 5 to 9"}
     assert {name for name in backend.names if "test batches" in name} == slices
+
+
+def test_groups_that_are_open_at_the_same_time_are_independent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No method of ours has several; `inline` kept the replicas of one of them only."""
+    name = "two groups"
+    monkeypatch.setitem(CASES, name, ("graph_methods:TwoBlocks",))  # type: ignore[index]
+    with looking_in([str(Path(__file__).parent)]):
+        assert by_graph(name, 1) == reference(name)
 
 
 SHUFFLED = ("gas, dropouts", "splitfed, late", "splitfed_v2, dropouts", "fedbuff", "ecofed, cuts")
