@@ -117,7 +117,7 @@ def _has_finished(folder: Path) -> bool:
 
 
 def check_inputs(begun: Begun, folder: Path) -> None:
-    """Check that files and users' own code are those of then. Raises ResumeError."""
+    """Check that files and users' own code have not changed. Raises ResumeError."""
     with looking_in(begun.folders):
         now = inputs_of(begun.scenario)
     changed = [name for name, then in begun.inputs.items() if now.get(name) != then]

@@ -47,7 +47,7 @@ from cutlayer.sim.process.tasks import (
 MAX_DEPTH: Final = 8
 LOOK_EVERY_S: Final = 5.0  # for workers, while no task ends
 NO_WORKERS_S: Final = 300.0  # after which a cluster without workers is given up
-GO_ON: Final = "resume the run to go on"
+GO_ON: Final = "resume the run to continue"
 FIRST: Final = 1_000_000  # the priority of taking a result apart
 _EVENT_BYTES: Final = 10_000  # the scheduler keeps events
 

@@ -100,7 +100,7 @@ class Coordinator:
             self.begun.append(self._stack.enter_context(seed))
 
     def _end(self, seed: SeedRun) -> None:
-        """Write the results of a seed if all its methods have ended and others go on."""
+        """Write the results of a seed if all its methods have ended and other seeds are not finished."""
         if seed.whole and (self._active or self._waiting):
             seed.finish()
             if seed.result.status == "stopped":  # interrupted while its files were written

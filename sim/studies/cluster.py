@@ -45,7 +45,7 @@ class Cluster(Workers):
         """Do all jobs; `done` gets results as they come, `note` is not called."""
 
         del note
-        lost = connected(self._client, self.address, "sweep again to go on")
+        lost = connected(self._client, self.address, "sweep again to continue")
         with lost, self._client.as_current():
             self._run(jobs, done)
 

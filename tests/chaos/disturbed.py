@@ -1,4 +1,4 @@
-"""Commands that something happens to.
+"""Commands that are disturbed on purpose.
 
 Each line of the standard input is an order in JSON: the arguments of a command, its folder, the files
 for its output, and a plan. The command runs in a fork of this process, which has imported what takes

@@ -103,7 +103,7 @@ def test_a_run_whose_scheduler_is_killed_continues_with_another(
         ended = chaos.command("out", *start, action="scheduler", **plan)
     finally:
         other.stop()
-    why = "the connection was lost; resume the run to go on"
+    why = "the connection was lost; resume the run to continue"
     assert (ended.code, ended.err) == (2, f"--scheduler {other.address}: {why}\n")
     resumed = chaos.command("out", "resume", "out", "--scheduler", chaos.options[-1])
     assert resumed.code == 0, resumed

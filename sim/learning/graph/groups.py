@@ -104,7 +104,7 @@ class _Group:
 
 @dataclass
 class OpenGroup:
-    """A group that goes on, between two segments.
+    """A group that is not finished, between two segments.
 
     `value` is the group after the last segment. `chains` are those that the next segment has to know,
     and what they read. `refs` are the numbers of the references to tensors in `value`.

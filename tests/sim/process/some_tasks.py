@@ -114,7 +114,7 @@ class Holds:
 
 @dataclass(frozen=True)
 class Writes:
-    """Returns so many bytes as output."""
+    """Returns an output of `size` bytes."""
 
     name: str
     size: int

@@ -207,7 +207,9 @@ def test_workers_and_the_scheduler_may_go_away(
         with DaskBackend(cluster.address, note=notes.append) as backend:
             backend.submit(Waits(str(tmp_path)), [], print)
             cluster.processes[1].kill()
-            with pytest.raises(ClusterError, match="all workers are gone; resume the run to go on"):
+            with pytest.raises(
+                ClusterError, match="all workers are gone; resume the run to continue"
+            ):
                 backend.wait()
             assert notes == [f"--scheduler {cluster.address}: has no workers; waiting for some"]
             cluster.processes[0].kill()
