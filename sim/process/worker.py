@@ -6,8 +6,9 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing.connection import Connection
 from typing import Any, Final, NoReturn
 
@@ -64,7 +65,7 @@ def serve(pipe: "Connection[Any, Any]", settings: WorkerSettings) -> None:
     inbox: queue.SimpleQueue[Order] = queue.SimpleQueue()
     cancelled: set[int] = set()
     threading.Thread(target=_receive, args=(pipe, settings, inbox, cancelled), daemon=True).start()
-    outputs = 0
+    names = (f"{settings.name}-{number}" for number in count())
     try:
         while True:
             order = inbox.get()
@@ -72,18 +73,16 @@ def serve(pipe: "Connection[Any, Any]", settings: WorkerSettings) -> None:
                 pipe.send((DROPPED, order.number))
                 continue
             pipe.send((BEGUN, order.number))
-            message = _performed(order, settings, pipe, outputs)
-            if message[0] == DONE:
-                outputs += len(message[3])
-            pipe.send(message)
+            pipe.send(_performed(order, settings, pipe, names))
     except OSError:
         _leave(settings)
 
 
 def _performed(
-    order: Order, settings: WorkerSettings, pipe: "Connection[Any, Any]", count: int
+    order: Order, settings: WorkerSettings, pipe: "Connection[Any, Any]", names: Iterator[str]
 ) -> tuple[Any, ...]:
-    """Return the message with the outcome of a task; its outputs are numbered from `count` on."""
+    """Return the message with the outcome of a task, whose outputs are files with the next names."""
+    outputs: list[ExchangeFile] = []
     if order.path is not None:
         sys.path[:] = order.path
     try:
@@ -92,13 +91,13 @@ def _performed(
             inputs = [value.read() for value in order.inputs]
             outcome = task.perform(inputs, lambda text: pipe.send((NOTE, order.number, text)))
         report = pickle.dumps(outcome.report, pickle.HIGHEST_PROTOCOL)
-        outputs = tuple(
-            write(settings.folders, f"{settings.name}-{count + index}", output)
-            for index, output in enumerate(outcome.outputs)
-        )
+        for output in outcome.outputs:
+            outputs.append(write(settings.folders, next(names), output))
     except Exception as error:  # the main process reports it
+        for written in outputs:
+            written.remove()
         return FAILED, order.number, sent_error(order.name, error)
-    return DONE, order.number, report, outputs
+    return DONE, order.number, report, tuple(outputs)
 
 
 def _receive(

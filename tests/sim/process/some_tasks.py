@@ -39,6 +39,16 @@ class Join:
 
 
 @dataclass(frozen=True)
+class HalfWritten:
+    """Returns an output and something that is none."""
+
+    name: str
+
+    def perform(self, inputs: Sequence[memoryview], note: Note) -> Outcome:
+        return Outcome(None, (b"first", "second"))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
 class Gate:
     """Creates a file, then waits for another one."""
 

@@ -19,6 +19,7 @@ from some_tasks import (
     DiesWhileWriting,
     Fails,
     Gate,
+    HalfWritten,
     Holds,
     Join,
     Writes,
@@ -301,6 +302,16 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("needs the right to mount a tmpfs")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_task_that_fails_between_two_outputs_leaves_none_and_disturbs_no_other() -> None:
+    with Pool(1, None) as pool:
+        failed, joined = done(pool, HalfWritten("half"), Join("whole"))
+        assert isinstance(failed.error, TypeError)
+        assert joined.error is None
+        assert {str(value.path) for value in pool._exchange.files("worker")} == {
+            pool._value(handle).path for handle in joined.outputs
+        }
 
 
 def test_a_full_folder_leads_to_the_next_and_then_to_an_error(
