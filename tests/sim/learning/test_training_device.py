@@ -15,7 +15,7 @@ from command_line import CommandLine
 from other_device import OTHER, OnOther, WrongDeviceError, watched
 from sequential_backend import Sequential
 from small_studies import study_file
-from test_stacked_methods import tensors
+from stacked_runs import tensors
 from tiny_runs import METHODS, Inside, digits, tiny
 
 from cutlayer.models.draws import seed_of

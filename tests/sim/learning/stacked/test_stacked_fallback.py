@@ -8,7 +8,7 @@ import pytest
 import torch
 from command_line import CommandLine
 from small_studies import SCENARIO
-from test_stacked_methods import CLOSE, EQUAL_SIZES, assert_close, compare, trained
+from stacked_runs import CLOSE, EQUAL_SIZES, assert_close, compare, trained
 
 from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.executors import numerics_of
