@@ -86,7 +86,7 @@ def overrides_of(name: str) -> tuple[str, ...]:
 def trained(name: str, executor: str) -> MethodResult:
     """The result of a case."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(Path(__file__).parents[1])  # for own models
+        patch.chdir(Path(__file__).parents[2])  # for own models
         (result,) = results(*overrides_of(name), executor=executor).values()
     return result
 
