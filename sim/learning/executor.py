@@ -85,6 +85,10 @@ class Executor(Protocol):
         """Free everything."""
 
 
+def no_note(_: str) -> None:
+    """Drop a line. Settings are sent to the workers of a cluster, so this is not a lambda."""
+
+
 @dataclass(frozen=True)
 class ExecutorSettings:
     """Where an executor runs: worker processes, torch threads each, a cluster, a device of torch.
@@ -98,7 +102,7 @@ class ExecutorSettings:
     scheduler: str | None = None
     device: str = "cpu"
     folders: tuple[str, ...] = ()
-    note: Callable[[str], None] = lambda _: None
+    note: Callable[[str], None] = no_note
     numerics: Numerics = DEFAULT
 
 

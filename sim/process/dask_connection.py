@@ -6,6 +6,7 @@ task, in `alike`.
 
 import logging
 import pickle
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from cutlayer.sim.process.allocator import keep_memory
 from cutlayer.sim.process.tasks import WorkerDiedError
 
 TIMEOUT_S: Final = 60  # the scheduler's machine may be busy with its workers' tasks
+ADDRESS: Final = re.compile(r"(?:tcp|tls|wss?|ucx)://.+:\d{1,5}/?")
 Numerics = Callable[[], Mapping[str, Any] | None]
 _one_at_a_time = threading.Lock()
 
@@ -41,13 +43,19 @@ class Likeness:
 def connect(address: str, like: Likeness) -> Any:
     """Return a Dask client of the scheduler at an address, such as tcp://host:8786.
 
-    Raises ClusterError if Dask is not installed, the scheduler does not answer, it has no workers, or
-    one of them is not alike.
+    Raises ClusterError if Dask is not installed, the address has another form, the scheduler does not
+    answer, it has no workers, or one of them is not alike.
     """
     try:
         import distributed
     except ImportError:
         raise ClusterError("--scheduler needs Dask: pip install 'cutlayer[dask]'") from None
+    # A client that cannot read its address waits two minutes until it has closed.
+    if not ADDRESS.fullmatch(address):
+        raise ClusterError(
+            "--scheduler must be an address such as tcp://host:8786 or tls://host:8786"
+            f" (got {address!r})"
+        )
     # It logs tracebacks when the scheduler goes away; here that is a one-line error.
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     make: Any = distributed.Client
@@ -55,7 +63,8 @@ def connect(address: str, like: Likeness) -> Any:
         client = make(address, timeout=TIMEOUT_S, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise ClusterError(
-            f"--scheduler {address}: cannot be reached: {str(error) or 'no answer'}"
+            f"--scheduler {address}: cannot be reached: {str(error) or 'no answer'};"
+            " is `dask scheduler` running there?"
         ) from None
     try:
         if not workers_of(client):

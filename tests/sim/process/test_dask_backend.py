@@ -192,6 +192,13 @@ def test_a_missing_scheduler_is_reported(monkeypatch: pytest.MonkeyPatch) -> Non
         DaskBackend("tcp://127.0.0.1:9").__enter__()
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "host:8786", "http://host:8787", "tcp://host"])
+def test_an_address_of_another_form_is_refused_at_once(address: str) -> None:
+    with pytest.raises(ClusterError, match=r"must be an address such as tcp://host:8786") as error:
+        connect(address, Likeness(1, None))
+    assert str(error.value).endswith(f"(got {address!r})")
+
+
 def test_workers_and_the_scheduler_may_go_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

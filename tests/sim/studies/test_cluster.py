@@ -12,6 +12,7 @@ from dask_cluster import ALLOWED_FAILURES, Dask
 from small_studies import UP, study_file
 from test_going_on import DIES, KILLED_AT_THE_SEVENTH, MANY, contents, whole_files
 
+from cutlayer.sim.commands.sweep import workers
 from cutlayer.sim.process.dask_connection import ClusterError
 from cutlayer.sim.studies.cluster import Cluster
 from cutlayer.sim.studies.sweep import load_study
@@ -93,6 +94,10 @@ def test_a_job_that_kills_its_workers_is_one_line(dask: Dask) -> None:
         " the workers' logs for the cause\n"
     )
     assert len(list(marks.iterdir())) == ALLOWED_FAILURES + 1
+
+
+def test_the_measure_of_a_study_that_trains_is_sent_to_the_workers() -> None:
+    assert workers(None, "tcp://127.0.0.1:9", 1, "inline", "cpu")
 
 
 def test_a_missing_scheduler_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
