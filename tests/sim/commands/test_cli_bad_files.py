@@ -179,5 +179,5 @@ def test_a_folder_that_turns_out_to_be_read_only_is_refused(
     monkeypatch.setattr("cutlayer.sim.files.atomic.part_path", lambda folder: folder / "part")
     forbid(monkeypatch, "open", "part")
     answer = cli("run", "tiny.yaml", "--executor", "none", "--out", "there")
-    assert_refused(answer, "there/scenario.yaml cannot be written: Permission denied")
+    assert_refused(answer, "there/resume.json cannot be written: Permission denied")
     assert files(cli.folder) == ["tiny.yaml"]

@@ -52,6 +52,13 @@ class OneReplica:
         self.parts = {name: torch.nn.Linear(3, 3) for name in ("device", "head", "server")}
         self.images, self.labels = torch.randn(4, 3), torch.tensor([0, 1, 2, 1])
         self.memory = memory
+        self.workspace = self
+
+    def on_device(self, value: Tensor) -> Tensor:
+        return value
+
+    def record_loss(self, loss: Tensor, samples: int) -> None:
+        pass
 
     def replica(self, part: str) -> "OneReplica.Part":
         return self.Part(self.parts[part])

@@ -143,6 +143,9 @@ def test_a_served_batch_gives_the_gradient_of_its_activation() -> None:
         def step(self) -> None:
             pass
 
+        def record_loss(self, loss: Tensor, samples: int) -> None:
+            pass
+
     torch.manual_seed(0)
     model = cutlayer.models.catalogue.build("lenet", classes=10, seed=0)
     device, server = model.split(1)
