@@ -32,10 +32,9 @@ from cutlayer.sim.learning.values import (
 
 def bits(tensor: Tensor) -> bytes:
     """The elements of a tensor in logical order, as bytes."""
-    if not tensor.numel():
-        return b""  # it may have strides that cannot be viewed as bytes
-    flat = tensor.detach().resolve_conj().contiguous().reshape(-1)
-    return flat.view(torch.uint8).numpy().tobytes()
+    packed = torch.empty(tensor.shape, dtype=tensor.dtype)  # contiguous strides, whatever the size
+    packed.copy_(tensor.detach())
+    return packed.reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
 def check_equal(value: Any, other: Any) -> None:
