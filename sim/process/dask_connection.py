@@ -56,8 +56,9 @@ def connect(address: str, like: Likeness) -> Any:
             "--scheduler must be an address such as tcp://host:8786 or tls://host:8786"
             f" (got {address!r})"
         )
-    # It logs tracebacks when the scheduler goes away; here that is a one-line error.
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+    # They log tracebacks when the scheduler goes away; here that is a one-line error.
+    for logger in ("distributed", "distributed.client"):
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     make: Any = distributed.Client
     try:
         client = make(address, timeout=TIMEOUT_S, set_as_default=False)
