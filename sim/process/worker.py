@@ -55,6 +55,8 @@ class Order:
 def serve(pipe: "Connection[Any, Any]", settings: WorkerSettings) -> None:
     """Perform tasks; the outputs are files named after the worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
+    if hasattr(signal, "pthread_sigmask"):  # it is blocked already unless the fork server has died
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     os.environ.clear()
     os.environ.update(settings.environment)
     keep_memory()
