@@ -158,7 +158,9 @@ def test_the_next_command_removes_what_a_killed_one_has_left(
     os.killpg(command.process.pid, signal.SIGKILL)  # with its workers
     command.process.communicate()
     command.wait_for_workers()
-    assert all(any(folder.glob("*")) for folder in folders)
+    own = [folder for folder in folders if folder.is_relative_to(tmp_path)]
+    assert len(own) == 1  # a command of another test may remove the one in shared memory
+    assert any(own[0].glob("*"))
     half_made = tmp_path / f"{exchange.PREFIX}half-made"
     half_made.mkdir()
     with Exchange():
