@@ -15,7 +15,7 @@ from cutlayer.sim.commands.console import make_console, warn
 from cutlayer.sim.commands.progress import PhaseProgress, RunProgress
 from cutlayer.sim.commands.resume_file import content_of
 from cutlayer.sim.files.atomic import errors_named
-from cutlayer.sim.learning.executors import executor_entry
+from cutlayer.sim.learning.executors import begin, executor_entry
 from cutlayer.sim.loggers.logger import loggers_named
 from cutlayer.sim.process.interrupts import INTERRUPTED
 from cutlayer.sim.results.folder import ResultFolder, claim_folder, claim_next
@@ -75,6 +75,7 @@ def run_command(
     """
     options = {name: value for name, value in locals().items() if name not in _NOT_REPEATED}
     if executor_entry(executor).trains:
+        begin(executor, jobs)
         import torch
 
         torch.set_num_threads(threads)

@@ -15,10 +15,14 @@ from cutlayer.suggestion import suggestion
 
 @dataclass(frozen=True)
 class ExecutorEntry:
-    """An executor of the registry: `make` returns its runtime; without it, no tensors exist."""
+    """An executor of the registry: `make` returns its runtime; without it, no tensors exist.
+
+    `begin` begins, in the background, what takes time and needs only the number of jobs.
+    """
 
     summary: str
     make: Callable[[ExecutorSettings], Runtime] | None = None
+    begin: Callable[[int | None], None] | None = None
 
     @property
     def trains(self) -> bool:
@@ -48,6 +52,12 @@ def _processes(settings: ExecutorSettings) -> Runtime:
     return processes(settings)
 
 
+def _begin_processes(jobs: int | None) -> None:
+    from cutlayer.sim.learning.graph.preloaded import begin_imports
+
+    begin_imports(jobs)
+
+
 def _dask(settings: ExecutorSettings) -> Runtime:
     from cutlayer.sim.learning.graph.dask import dask_runtime
 
@@ -57,7 +67,9 @@ def _dask(settings: ExecutorSettings) -> Runtime:
 EXECUTORS: Final[Mapping[str, ExecutorEntry]] = {
     "none": ExecutorEntry("simulates time and bytes only, without tensors and data"),
     "inline": ExecutorEntry("trains in this process, client after client", _inline),
-    "processes": ExecutorEntry("trains in worker processes, with the bits of inline", _processes),
+    "processes": ExecutorEntry(
+        "trains in worker processes, with the bits of inline", _processes, _begin_processes
+    ),
     "stacked": ExecutorEntry(
         "trains in this process, clients of equal shape side by side", _stacked
     ),
@@ -72,6 +84,16 @@ def executor_entry(name: str) -> ExecutorEntry:
             f"executor: unknown executor {name!r}{suggestion(name, EXECUTORS)}"
         )
     return EXECUTORS[name]
+
+
+def begin(name: str, jobs: int | None) -> None:
+    """Begin what an executor will need and what takes time, in the background.
+
+    Raises UnknownExecutorError.
+    """
+    entry = executor_entry(name)
+    if entry.begin is not None:
+        entry.begin(jobs)
 
 
 def open_runtime(name: str, settings: ExecutorSettings | None = None) -> Runtime | None:

@@ -17,7 +17,7 @@ from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.checks import plan_checked, plan_feasible, problems_beside
 from cutlayer.sim.data.datasets import DATASETS, Dataset, load
 from cutlayer.sim.learning.executor import ExecutorSettings
-from cutlayer.sim.learning.executors import open_runtime
+from cutlayer.sim.learning.executors import begin, open_runtime
 from cutlayer.sim.loggers.logger import MakeLogger
 from cutlayer.sim.methods.registry import OPTIONS
 from cutlayer.sim.process.interrupts import held_back
@@ -97,6 +97,7 @@ def run(
     second one ends it at once. Raises ScenarioError or DataError before anything is written, and
     OutputError if results cannot be written.
     """
+    begin(executor, jobs)
     loaded = scenario if isinstance(scenario, Loaded) else load_scenario(scenario)
     folders = tuple(beside(loaded.document.source))
     progress = progress or Progress()

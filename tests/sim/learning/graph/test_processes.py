@@ -10,9 +10,10 @@ from training_cases import learned_on, reference, trained
 from troubled import TroubledPool
 
 from cutlayer.sim.learning.executor import ExecutorSettings
-from cutlayer.sim.learning.executors import numerics_of
+from cutlayer.sim.learning.executors import begin, numerics_of
 from cutlayer.sim.methods.registry import METHODS
 from cutlayer.sim.process.pool import Pool
+from cutlayer.sim.process.starter import Starter
 
 CASES = {
     1: ["splitfed, some", "local_loss, cuts", "split_learning", "centralised"],
@@ -77,3 +78,13 @@ def test_the_registered_executor_has_the_numerics_of_inline() -> None:
     settings = ExecutorSettings(jobs=2)
     assert numerics_of("processes", settings) == numerics_of("inline", settings)
     assert trained("classic_fl", "processes").weights_digest == reference("classic_fl")["weights"]
+
+
+@pytest.mark.parametrize(("jobs", "begun"), [(1, 0), (2, 1)])
+def test_the_imports_of_several_workers_begin_before_those_of_the_command(
+    jobs: int, begun: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared: list[Starter] = []
+    monkeypatch.setattr(Starter, "prepare", prepared.append)
+    begin("processes", jobs)
+    assert len(prepared) == begun
