@@ -85,6 +85,6 @@ def test_the_imports_of_several_workers_begin_before_those_of_the_command(
     jobs: int, begun: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepared: list[Starter] = []
-    monkeypatch.setattr(Starter, "prepare", prepared.append)
+    monkeypatch.setattr(Starter, "prepare", lambda starter: prepared.append(starter))
     begin("processes", jobs)
     assert len(prepared) == begun
