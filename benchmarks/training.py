@@ -3,8 +3,8 @@
 Every side trains the work of training_work.py in a process of its own; the sides take turns, and each
 figure is the median of the ratios to the plain loop of the same turn. CPU and wall time are those
 between the first round and the end, of the process and its children; start-up is the time before.
-Memory is the largest sum of the proportional set sizes (PSS), sampled; it needs Linux. The weights of
-all sides but the peers must be equal, bit for bit.
+Memory is the largest sum of the proportional set sizes (PSS), sampled every second; it needs Linux. The
+weights of all sides but the peers must be equal, bit for bit.
 
     python benchmarks/training.py [--rounds 3] [--turns 3] [--sides plain inline ...] [--peers FOLDER]
 
@@ -33,7 +33,7 @@ from typing import IO, Any
 
 import training_peers
 
-SAMPLING_S = 0.1
+SAMPLING_S = 1.0  # each sample takes up to 0.05 s of a core, for which the processes then wait
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 PLAIN = "plain"
 CONTIGUOUS = "-contiguous"  # a side in the format that PyTorch uses by default; its bits differ
