@@ -32,12 +32,15 @@ $(INSTALLED): setup.cfg pyproject.toml
 demo: $(INSTALLED)
 	$(BIN)/cutlayer run quickstart
 
+# Each worker gets a block of neighbouring tests, which share fixtures, and takes tests of another at the end.
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal
+
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 4
+	$(BIN)/python -m pytest -q $(PARALLEL)
 
 # The measurement of coverage follows child processes of pytest-xdist, not other subprocesses.
 coverage: $(INSTALLED)
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --cov --cov-report=term --cov-report=xml
+	$(BIN)/python -m pytest -q $(PARALLEL) --cov --cov-report=term --cov-report=xml
 
 # The result of a calibration fit must not depend on the versions of numpy and scipy. They are installed
 # into a folder that comes before .venv on the path; everything else comes from .venv.
@@ -68,9 +71,9 @@ oldest-pins:
 FUZZ_CASES ?= 20000
 
 fuzz: $(INSTALLED)
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 -m hypothesis --hypothesis-profile=fuzz
+	$(BIN)/python -m pytest -q $(PARALLEL) -m hypothesis --hypothesis-profile=fuzz
 	@if [ -d tests/fuzz ]; then \
-		CUTLAYER_FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest -q -n auto --maxprocesses 4 tests/fuzz; \
+		CUTLAYER_FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest -q $(PARALLEL) tests/fuzz; \
 	fi
 
 # CUTLAYER_CHAOS_SEED chooses other moments.

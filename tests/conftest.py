@@ -6,8 +6,10 @@ it again. `fuzz` (`make fuzz`): other examples in every run and many more of the
 kept in .hypothesis and tried first in the next run.
 """
 
+import ctypes
 import os
 import signal
+import sys
 import tempfile
 
 # Signals do what they do in a terminal, whatever started the tests: a shell's background job ignores
@@ -21,6 +23,9 @@ for _signal in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
 if "PYTEST_XDIST_WORKER" not in os.environ:
     _cache = tempfile.TemporaryDirectory(prefix="cutlayer-cache-")
     os.environ["CUTLAYER_CACHE_DIR"] = _cache.name
+
+# Processes that a test starts keep their byte code: otherwise each of them compiles the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # One thread: bits do not depend on the cores, and on a busy machine the threads of a linear algebra
 # library wait for each other in loops that make a tenth of a second a minute. Processes that a test
@@ -56,6 +61,20 @@ settings.load_profile("fixed")
 
 torch.set_num_threads(1)
 matplotlib.use("Agg")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files with slow tests first: with a long last test, one worker keeps the others waiting."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def freed_memory_is_returned() -> Iterator[None]:
+    """Executors make this process keep freed memory, which grows to gigabytes over all tests."""
+    yield
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
 
 
 @pytest.fixture(autouse=True)

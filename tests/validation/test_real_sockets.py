@@ -15,6 +15,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "validation" / "sockets"
 
 pytestmark = [
     pytest.mark.real_network,
+    pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="network namespaces are Linux's"),
 ]
 

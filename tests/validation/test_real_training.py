@@ -24,6 +24,7 @@ NAMES = ("shaped", "cases", "channel", "predicted", "measured", "compare", "trai
 
 pytestmark = [
     pytest.mark.real_network,
+    pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="network namespaces are Linux's"),
 ]
 
