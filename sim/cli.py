@@ -82,7 +82,7 @@ Draws = Annotated[
     typer.Option(
         min=2,
         max=10_000,
-        help="Intervals from so many draws of the figures that are not known exactly.",
+        help="Add intervals: time again with this many draws of the uncertain figures.",
     ),
 ]
 Threads = Annotated[
@@ -123,7 +123,8 @@ def run(
     executor: Annotated[
         str,
         _executor(
-            "processes trains in worker processes, inline in this one; none simulates time and bytes."
+            "processes trains in worker processes, inline in this one; stacked trains clients side by "
+            "side, dask on a cluster (--scheduler); none simulates time and bytes."
         ),
     ] = "processes",
     jobs: Annotated[
@@ -241,7 +242,8 @@ def sweep(
         typer.Option(help="Folder for the results, or of a sweep to continue [runs/NAME]."),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes on this machine [one per core].")
+        int | None,
+        typer.Option(min=1, max=MAX_JOBS, help="Worker processes on this machine [one per core]."),
     ] = None,
     scheduler: Scheduler = None,
     device: TrainingDevice = "cpu",

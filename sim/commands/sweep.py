@@ -1,6 +1,5 @@
 """`cutlayer sweep`: run a study and write its tables, decisions and report."""
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -16,6 +15,7 @@ from cutlayer.sim.commands.run import STALLED, draw, write_trace_only
 from cutlayer.sim.files.atomic import write_json
 from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.executors import executor_entry, numerics_of
+from cutlayer.sim.process.cores import cores
 from cutlayer.sim.process.jobs import Here, Processes, Workers
 from cutlayer.sim.report.report import write_report
 from cutlayer.sim.results.read import read_study
@@ -113,7 +113,7 @@ def workers(
         if jobs is not None:
             raise UserError("--jobs and --scheduler: give one of the two")
         return Cluster(scheduler, threads, measure)
-    count = jobs or os.cpu_count() or 1
+    count = jobs or cores()
     if count == 1:
         return Here(threads)
     training = ["cutlayer.sim.learning.inline", "torch._dynamo"] if trains else []

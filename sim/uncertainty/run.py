@@ -5,7 +5,6 @@ accuracy of a round is that of the run, by its number.
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.plan import Plan, make_plan
 from cutlayer.sim.data.datasets import DATASETS
 from cutlayer.sim.methods.registry import OPTIONS
+from cutlayer.sim.process.cores import cores
 from cutlayer.sim.process.jobs import Here, Processes, Workers
 from cutlayer.sim.process.tasks import Note
 from cutlayer.sim.results.method import MethodResult, RunResult
@@ -213,7 +213,7 @@ def _made(whole: DrawsJob, jobs: int | None, progress: Progress) -> list[Draw]:
             begun = time.monotonic()
             run(Here(None), [0])
             left_s = (time.monotonic() - begun) * (len(parts) - 1)
-            jobs = 1 if left_s < ALONE_S else os.cpu_count() or 1
+            jobs = 1 if left_s < ALONE_S else cores()
         numbers = [number for number in range(len(parts)) if number not in made]
         run(Here(None) if jobs == 1 else Processes(jobs, None, preload=[__name__]), numbers)
     except KeyboardInterrupt:

@@ -1,6 +1,7 @@
 """Every command on something small, and what `--help` may cost."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -9,8 +10,11 @@ from command_line import CommandLine
 
 from cutlayer.models.catalogue import MODELS
 from cutlayer.scenarios.shipped import shipped_names
+from cutlayer.sim.commands.sweep import workers
 from cutlayer.sim.data.catalogue import DATASETS
+from cutlayer.sim.learning.executors import EXECUTORS
 from cutlayer.sim.methods.registry import METHODS
+from cutlayer.sim.process.jobs import Here
 from cutlayer.topologies.catalogue import device_names, link_names, stack_names
 
 
@@ -138,3 +142,25 @@ def test_help_imports_nothing_slow() -> None:
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     assert "Usage" in ended.stdout
+
+
+def test_the_help_of_run_says_what_every_executor_does(cli: CommandLine) -> None:
+    text = cli("run", "--help").out.split("--executor", 1)[1].split("--jobs", 1)[0]
+    explained = text.split("|".join(EXECUTORS), 1)[1]
+    assert [name for name in EXECUTORS if name not in explained] == []
+
+
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_the_number_of_worker_processes_has_an_upper_limit(cli: CommandLine, command: str) -> None:
+    answer = cli(command, "quickstart", "--jobs", 1025)
+    assert answer.code == 2
+    assert "Invalid value for '--jobs'" in answer.err
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs processor affinity")
+def test_a_sweep_starts_no_more_processes_than_it_may_use_cores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    assert isinstance(workers(None, None, 1, "none", "cpu"), Here)

@@ -1,5 +1,6 @@
 """`cutlayer run --draws`: files, table, workers, Ctrl-C, and what draws take from the run."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,6 +102,20 @@ def test_files_do_not_depend_on_the_workers(cli: CommandLine) -> None:
         assert run_tiny(cli, "--draws", 5, "--jobs", jobs, "--out", out).code == 0
         texts.append([(out / name).read_bytes() for name in (*DRAWS, "summary.json")])
     assert texts[0] == texts[1]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs processor affinity")
+def test_long_draws_on_a_single_usable_core_are_made_in_this_process(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_processes(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr("cutlayer.sim.uncertainty.run.ALONE_S", -1.0)
+    monkeypatch.setattr("cutlayer.sim.uncertainty.run.Processes", no_processes)
+    assert run_tiny(cli, "--draws", 5).code == 0
 
 
 def test_another_method_changes_no_draw(cli: CommandLine) -> None:
