@@ -86,11 +86,17 @@ class Churn:
 
     def _connect(self, endpoint: ClientEndpoint) -> None:
         endpoint.offline = False
-        if endpoint.held:
-            self._log_idle(endpoint, Activity.OFFLINE)
         held, endpoint.held = endpoint.held, []
+        if not held:
+            return
+        last, computes = endpoint.last, endpoint.computes(self._world.clock.now)
+        if computes:
+            endpoint.last = held[0].cause
+        self._log_idle(endpoint, Activity.OFFLINE)
         for transfer in held:
             transfer.begin()
+        if computes:
+            endpoint.last = last
 
     def _drop(self, device: DeviceEndpoint, server: ServerEndpoint, activity: Activity) -> None:
         now = self._world.clock.now

@@ -59,6 +59,10 @@ class Endpoint:
         """Whether its process has begun and not ended."""
         return self.process is not None and self.process.is_alive
 
+    def computes(self, now: float) -> bool:
+        """Return whether its latest interval has not ended: it computes while it sends."""
+        return self.world.log.end_s(self.last) > now
+
     def receive(self) -> simpy.Event:
         """Wait for the next message of the peer; the event's value is its payload."""
         return self.mailbox.get()
@@ -90,6 +94,7 @@ class Endpoint:
         transfer = Transfer(self, message, content, left)
         self.under_way[transfer] = None
         if self.offline:
+            transfer.cause = self.last
             self.held.append(transfer)
         else:
             transfer.begin()
@@ -219,7 +224,9 @@ class Transfer:
             now = world.clock.now
             self._begin_when_sent(now)
             row = log.add(self._interval(now, sent, dropped=DROPPED))
-            sender.last = self.channel.latest = row
+            self.cause = self.channel.latest = row
+            if not sender.computes(now):
+                sender.last = row
 
     def drop(self) -> None:
         """Discard a message that has left and has not arrived."""

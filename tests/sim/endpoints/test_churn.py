@@ -109,6 +109,16 @@ class TestResume:
         if name not in ("centralised", "ecofed"):
             assert result.virtual_time_s > calm.virtual_time_s
 
+    @pytest.mark.parametrize("name", ["local_loss", "ecofed", "pipar"])
+    def test_a_device_that_computes_while_it_sends_goes_on(self, name):
+        """Whenever the client goes offline, and on both sides; causes stay before their effects."""
+        device = Device(samples=8, speed=300, up=900)
+        for step in range(1, 60):
+            spans = {0: [(step / 5, step / 5 + 0.35)]}
+            result = result_of(name, [device], spans, "resume", outstanding=3)
+            calm = result_of(name, [device], {}, "resume", outstanding=3)
+            assert result.virtual_time_s >= calm.virtual_time_s - 1e-9
+
 
 class TestDrop:
     def test_an_upload_is_aborted_and_the_round_continues_without_the_client(self):
