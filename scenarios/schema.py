@@ -108,7 +108,7 @@ class Limits(Section):
     `clients` and `links` (between sites, or of a graph) bound the topology, `round_batches` the batches
     that the clients of a round train on, `run_batches` those of all rounds, methods and seeds.
     `round_events` bounds the events of the clock in a round, such as the changes of a rate during a long
-    transfer; 40 for each batch are always allowed.
+    transfer; 40 for each batch or micro-batch are always allowed.
     """
 
     clients: Count = 1_000_000

@@ -42,7 +42,10 @@ def round_batches(plan: Plan) -> int:
 
 def most_events(plan: Plan) -> int:
     """Return the number of events that the clock may process in a round."""
-    return max(plan.scenario.limits.round_events, EVENTS_PER_BATCH * round_batches(plan))
+    scenario = plan.scenario
+    parts = max(getattr(entry.options, "micro_batches", 1) for entry in scenario.methods)
+    parts = min(parts, scenario.training.batch_size)
+    return max(scenario.limits.round_events, EVENTS_PER_BATCH * parts * round_batches(plan))
 
 
 def links_between_nodes(scenario: Scenario) -> int:

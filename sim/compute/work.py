@@ -106,6 +106,11 @@ class ServerWork:
         """Return forward and backward (down to the activation's gradient), without a step."""
         return self._overhead + self._block.forward(batch_size) + self._block.backward(batch_size)
 
+    def train_part(self, batch_size: int, *, steps: bool) -> Work:
+        """Return forward and backward of a micro-batch, and the step if it is the last of its batch."""
+        work = self.gradient(batch_size)
+        return work + self._block.step() if steps else work
+
     def generate(self, received: int, balanced: int) -> Work:
         """Return GAS's statistics of `received` activations, and a batch of `balanced` drawn from them.
 

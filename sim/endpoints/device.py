@@ -8,6 +8,7 @@ from cutlayer.errors import UserError
 from cutlayer.sim.compute.stage import Work
 from cutlayer.sim.endpoints.ends import ClientEndpoint
 from cutlayer.sim.endpoints.fleet import Client
+from cutlayer.sim.endpoints.micro_batch import MicroBatch
 from cutlayer.sim.endpoints.nodes import Node
 from cutlayer.sim.endpoints.payload import Payload, activation
 from cutlayer.sim.endpoints.world import World
@@ -137,6 +138,30 @@ class DeviceEndpoint(ClientEndpoint):
         """Run the device block backward from the server's gradient, and step."""
         self.chain.do(operations.backward, batch, gradient)
         return self.compute(self.work.backward(batch.size), Activity.BACKWARD)
+
+    def forward_part(self, batch: Batch, part: MicroBatch) -> simpy.Event:
+        """Run the device block forward on a micro-batch, the first after loading its batch.
+
+        Value: its activation. The tensors are those of the whole batch, and go with the last part.
+        """
+        if part.whole:
+            return self.forward(batch)
+        upload = self.chain.do(operations.forward, self.client.index, batch) if part.last else None
+        work, payload = self.work.block.forward(part.size), self.activation(part.of(batch), upload)
+        if not part.first:
+            return self.compute(work, Activity.FORWARD, payload)
+        work = self.work.load(batch.size) + work
+        return self.compute(work, Activity.FORWARD, payload, batch=batch)
+
+    def backward_part(self, batch: Batch, part: MicroBatch, gradient: Payload) -> simpy.Event:
+        """Run the device block backward on a micro-batch; step after the last one of its batch."""
+        if part.whole:
+            return self.backward(batch, gradient)
+        work = self.work.block.backward(part.size)
+        if part.last:
+            self.chain.do(operations.backward, batch, gradient)
+            work += self.work.block.step()
+        return self.compute(work, Activity.BACKWARD)
 
     def train_local(self, batch: Batch) -> simpy.Event:
         """Train device block and auxiliary head on their local loss; value: the activation."""

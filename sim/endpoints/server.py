@@ -8,6 +8,7 @@ import simpy
 from cutlayer.sim.compute.stage import Work
 from cutlayer.sim.compute.work import ServerWork
 from cutlayer.sim.endpoints.ends import ClientEndpoint
+from cutlayer.sim.endpoints.micro_batch import MicroBatch
 from cutlayer.sim.endpoints.payload import Payload, activation, gradient
 from cutlayer.sim.learning.chain import Batch, TensorRef
 from cutlayer.sim.learning.deferred import operations
@@ -78,6 +79,17 @@ class ServerEndpoint(ClientEndpoint):
         result = self.chain.do(operations.server_step, upload)
         work = self.server_work.train(batch.size)
         return self.compute(work, Activity.TRAIN, self.gradient(batch, result))
+
+    def step_on_part(self, batch: Batch, part: MicroBatch, upload: Payload) -> simpy.Event:
+        """Train the server block on a micro-batch, with one step after the last of its batch.
+
+        Value: the gradient to send back. The tensors are those of the whole batch, with the last part.
+        """
+        if part.whole:
+            return self.server_step(batch, upload)
+        result = self.chain.do(operations.server_step, upload) if part.last else None
+        work = self.server_work.train_part(part.size, steps=part.last)
+        return self.compute(work, Activity.TRAIN, self.gradient(part.of(batch), result))
 
     def server_step_detached(self, batch: Batch, upload: Payload) -> simpy.Event:
         """Train the server block on an activation, quantised or not, that needs no gradient."""

@@ -17,6 +17,7 @@ from cutlayer.sim.methods.fedprox import FedProx
 from cutlayer.sim.methods.gas import GAS
 from cutlayer.sim.methods.local_loss import LocalLoss
 from cutlayer.sim.methods.method import Method, MethodOptions
+from cutlayer.sim.methods.pipar import PiPar
 from cutlayer.sim.methods.safsl import SAFSL
 from cutlayer.sim.methods.split_learning import SplitLearning
 from cutlayer.sim.methods.splitfed import SplitFed
@@ -30,6 +31,7 @@ METHODS: Final[Mapping[str, type[Method]]] = {
         FedProx,
         SplitFed,
         SplitFedV2,
+        PiPar,
         LocalLoss,
         FedGKT,
         EcoFed,

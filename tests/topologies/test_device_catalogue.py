@@ -186,6 +186,11 @@ def test_links_of_the_papers():
     link = catalogue.link("4g")
     assert (link.up_bytes_per_s, link.down_bytes_per_s) == (1.25e6, 3.125e6)
     assert "delay_s" in link.unsure
+    for name, up, down in (("pipar-4g", 10, 25), ("pipar-wifi", 50, 50)):
+        link = catalogue.link(name)
+        bytes_per_s = (link.up_bytes_per_s, link.down_bytes_per_s)
+        assert bytes_per_s == pytest.approx((up * 1024e3 / 8, down * 1024e3 / 8))
+        assert link.unsure == ("delay_s",)
     assert catalogue.link("fedcomm-3g-5").delay_s == 0.05
     assert catalogue.link("mpsl-8").delay_s is None
     assert catalogue.link("edpfl-hotspot").shared

@@ -32,6 +32,7 @@ EVERY = (
 ALL = f"methods=[{', '.join(EVERY)}, {{ecofed: {{init: random}}}}]"
 LABELS = frozenset({*EVERY, "ecofed"})
 ASYNCHRONOUS = ("fedasync", "fedbuff", "safsl", "gas")
+OTHERS = ("pipar", "splitfed_v2")
 CASES = ["training.rounds=3", "training.clients_per_round=2"]
 WHOLE = ("topology", "devices", "methods")  # tested as a whole below
 
@@ -159,7 +160,16 @@ AGGREGATIONS = {
     "fedadam": {"lr": 0.2, "beta1": 0.8, "beta2": 0.98, "tau": 0.01},
     "fedyogi": {"lr": 0.2, "beta1": 0.8, "beta2": 0.98, "tau": 0.01},
 }
-AVERAGING = ("classic_fl", "fedprox", "splitfed", "splitfed_v2", "local_loss", "fedgkt", "ecofed")
+AVERAGING = (
+    "classic_fl",
+    "fedprox",
+    "splitfed",
+    "pipar",
+    "splitfed_v2",
+    "local_loss",
+    "fedgkt",
+    "ecofed",
+)
 for _method in AVERAGING:
     _path = f"methods.{_method}.aggregation"
     LEARNING[_path] = option(_method, f"{RANDOM}, aggregation: fedavgm", first=RANDOM)
@@ -201,7 +211,7 @@ LEARNING |= {
     "methods.gas.logit_adjustment": option("gas", "logit_adjustment: false"),
 }
 
-for _method in (*EVERY, "splitfed_v2", *ASYNCHRONOUS):  # the order of arrival is in the last ones'
+for _method in (*EVERY, *OTHERS, *ASYNCHRONOUS):  # the order of arrival is in the last ones'
     LEARNING[f"methods.{_method}.init"] = option(_method, "init: holistic", "model.name=vgg5")
     LEARNING[f"methods.{_method}.weights"] = option(
         _method,
@@ -214,7 +224,7 @@ TIERS = (
     "topology={two_tier: {server: {device: laptop-8-core, slots: 1}, edge_nodes: [{count: 3, "
     "device: laptop-8-core, link: 4g, clients: [{device: raspberry-pi-4b, link: wifi-50}]}]}}"
 )
-for _method in ("classic_fl", "splitfed", "ecofed"):
+for _method in ("classic_fl", "splitfed", "pipar", "ecofed"):
     LEARNING[f"methods.{_method}.edges"] = option(
         _method, f"{RANDOM}, edges: {{rounds: 2}}", TIERS, first=f"{RANDOM}, edges: {{}}"
     )
@@ -270,6 +280,7 @@ TIME = {
     "methods.ecofed.control_messages": option(
         "ecofed", f"{RANDOM}, control_messages: false", first=RANDOM
     ),
+    "methods.pipar.micro_batches": option("pipar", "micro_batches: 3"),
     "methods.centralised.collect_images": option("centralised", "collect_images: false"),
 }
 
@@ -356,7 +367,7 @@ def test_every_field_is_classified_as_learning_or_time() -> None:
     assert len(known) > 40
     assert known == LEARNING.keys() | TIME.keys() | NUMERICS.keys()
     assert len(known) == len(LEARNING) + len(TIME) + len(NUMERICS)
-    assert {label.partition(".")[0] for label in METHODS} == LABELS | {"splitfed_v2", *ASYNCHRONOUS}
+    assert {label.partition(".")[0] for label in METHODS} == {*LABELS, *OTHERS, *ASYNCHRONOUS}
 
 
 @pytest.fixture(scope="module")

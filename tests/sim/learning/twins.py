@@ -334,6 +334,7 @@ TWINS: dict[str, tuple[Twin, dict[str, Any]]] = {
         {"server_step": lambda: ServerAdaptive(0.02, 0.5, 0.8, 0.01, yogi=True)},
     ),
     "splitfed": (splitfed, {}),
+    "pipar": (splitfed, {}),  # with micro-batches: in test_micro_batches
     "local_loss": (local_loss, {}),
     "{fedgkt: {alpha: 0.5}}": (fedgkt, {"gkt": GKT(3, 0.5)}),
     "{fedgkt: {temperature: 2, alpha: 0.5, server_alpha: logits}}": (

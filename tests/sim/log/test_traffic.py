@@ -38,6 +38,16 @@ BY_HAND = {  # by method, for each of its rounds: wire and payload bytes
     "fedasync": [WHOLE, WHOLE],
     "fedbuff": [WHOLE, WHOLE],
     "splitfed": [BLOCK | UPLOADS | GRADIENTS] * 2,
+    "pipar": [
+        BLOCK
+        | UPLOADS
+        | GRADIENTS
+        | {  # micro-batches of one sample: three messages each way
+            "up_activations": (ACTIVATIONS + 3 * 755, ACTIVATIONS),
+            "down_gradients": (ACTIVATIONS + 3 * 491, ACTIVATIONS),
+        }
+    ]
+    * 2,
     "splitfed_v2": [BLOCK | UPLOADS | GRADIENTS] * 2,
     "safsl": [BLOCK | UPLOADS | GRADIENTS] * 2,
     "gas": [BLOCK | UPLOADS | GRADIENTS] * 2,

@@ -60,6 +60,8 @@ CASES: Final = {
     "splitfed_v2": ("splitfed_v2", KEPT),
     "splitfed_v2, cuts": ("splitfed_v2", *CUTS),
     "splitfed_v2, dropouts": ("splitfed_v2", CHURN % "0.2 s", ROUNDS % 4),
+    "pipar": ("{pipar: {micro_batches: 3}}", KEPT),
+    "pipar, cuts": ("pipar", *CUTS),
     "local_loss": ("local_loss",),
     "local_loss, cuts": ("local_loss", *CUTS),
     "fedgkt": ("fedgkt", ROUNDS % 3),
