@@ -27,6 +27,7 @@ CASES = {
         "drawing",
     ],
     3: [
+        "pipar",
         "splitfed, many",
         "ecofed, cuts",
         "splitfed_v2",
