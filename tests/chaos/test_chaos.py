@@ -26,8 +26,8 @@ OPTIONS = {
     "dask": ["--executor", "dask"],
 }
 FEW = {
-    "none": ["kill", "interrupt", "full", "kill"],
-    "inline": ["kill", "interrupt", "kill"],
+    "none": ["kill", "interrupt", "full"],
+    "inline": ["interrupt", "kill"],
     "stacked": ["kill"],
     "processes": ["kill", "worker"],
     "dask": ["kill", "worker"],

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from command_line import TINY, CommandLine, files, rows, summary
+from command_line import TINY, CommandLine, assert_refused, files, rows, summary
 
 from cutlayer import load_scenario, run
 from cutlayer.sim.commands.progress import RunProgress
@@ -96,19 +96,16 @@ def test_a_signal_ends_a_run_with_the_closed_rounds(tmp_path: Path, number: int,
 
 @needs_posix
 @pytest.mark.parametrize("times", [1, 2])
-def test_ctrl_c_ends_a_run_with_worker_processes(tmp_path: Path, times: int) -> None:
+def test_ctrl_c_ends_a_run_with_worker_processes(cli: CommandLine, times: int) -> None:
     """Until then no other command can use its folder."""
     rounds = "training.rounds=20000"
-    process = started(tmp_path, "run", "tiny.yaml", "--jobs", "2", "--set", rounds)
-    folder = tmp_path / "runs/tiny"
+    process = started(cli.folder, "run", "tiny.yaml", "--jobs", "2", "--set", rounds)
+    folder = cli.folder / "runs/tiny"
     while not (folder / "rounds.csv").exists() or not (folder / "rounds.csv").stat().st_size:
         assert process.poll() is None
         time.sleep(0.05)
-    if times == 1:
-        second = started(tmp_path, "run", "tiny.yaml", "--executor", "none", "--out", "runs/tiny")
-        taken = "--out runs/tiny is in use by another command; name a new folder\n"
-        assert second.communicate() == ("", taken)
-        assert second.returncode == 2
+    second = cli("run", "tiny.yaml", "--executor", "none", "--out", "runs/tiny")
+    assert_refused(second, "--out runs/tiny is in use by another command; name a new folder")
     for _ in range(times):
         process.send_signal(signal.SIGINT)
         time.sleep(0.05)

@@ -46,7 +46,7 @@ def assert_whole(folder: Path, clients: str) -> None:
     assert not [name for name in files(folder) if name.endswith(".part")]
 
 
-@pytest.mark.parametrize(("count", "times"), [(2, 20), (4, 3)])
+@pytest.mark.parametrize(("count", "times"), [(2, 8), (4, 3)])
 def test_runs_have_a_folder_each(tmp_path: Path, count: int, times: int) -> None:
     clients = [str(1 + number % 3) for number in range(count)]
     commands = [[*RUN, "--set", f"training.clients_per_round={n}"] for n in clients]
@@ -63,7 +63,7 @@ def test_runs_have_a_folder_each(tmp_path: Path, count: int, times: int) -> None
 
 def test_one_run_gets_a_named_folder_and_the_others_one_line(tmp_path: Path) -> None:
     commands = [[*RUN, "--out", "out", "--set", f"training.clients_per_round={n}"] for n in (1, 3)]
-    for again, said in enumerate(side_by_side(tmp_path, 20, *commands)):
+    for again, said in enumerate(side_by_side(tmp_path, 8, *commands)):
         codes = [code for code, _, _ in said]
         assert sorted(codes) == [0, 2]
         (_, out, err) = said[codes.index(2)]
@@ -75,7 +75,7 @@ def test_one_run_gets_a_named_folder_and_the_others_one_line(tmp_path: Path) -> 
 
 def test_a_run_while_its_folder_is_reported(tmp_path: Path) -> None:
     report = ["report", "out"]
-    for again, said in enumerate(side_by_side(tmp_path, 8, [*RUN, "--out", "out"], report, report)):
+    for again, said in enumerate(side_by_side(tmp_path, 4, [*RUN, "--out", "out"], report, report)):
         folder = tmp_path / str(again) / "out"
         assert said[0][0] == 0, said
         assert_whole(folder, "2")
@@ -91,7 +91,7 @@ def test_reports_of_one_folder_do_not_collide(tmp_path: Path) -> None:
     assert first[0][0] == 0
     (tmp_path / "0/out").rename(tmp_path / "start/out")
     (tmp_path / "0").rename(tmp_path / "before")
-    for again, said in enumerate(side_by_side(tmp_path, 3, *[["report", "out"]] * 3)):
+    for again, said in enumerate(side_by_side(tmp_path, 2, *[["report", "out"]] * 3)):
         assert [code for code, _, _ in said] == [0] * 3, said
         folder = tmp_path / str(again) / "out"
         assert is_own_page(folder / "report.html")

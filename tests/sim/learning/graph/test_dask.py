@@ -48,8 +48,7 @@ def test_workers_of_a_cluster_give_the_bits_of_inline(name: str, cluster: Dask) 
     assert learned_on(DaskBackend(cluster.address, measure=numerics), name) == reference(name)
 
 
-@pytest.mark.parametrize("at", [2, 9])
-@pytest.mark.parametrize("method", ["splitfed", "fedbuff"])
+@pytest.mark.parametrize(("method", "at"), [("splitfed", 9), ("fedbuff", 2)])
 def test_a_killed_worker_changes_nothing(method: str, at: int, cluster: Dask) -> None:
     name = OF_EACH[method]
     cluster.wait_for(2)
