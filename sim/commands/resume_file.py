@@ -50,7 +50,7 @@ def content_of(
         "cutlayer": __version__,
         "code": code_digest(),
         "source": str(Path(source).resolve()),
-        "folders": [*folders_looked_in(), str(Path.cwd())],
+        "folders": list(dict.fromkeys([*folders_looked_in(), str(Path.cwd())])),
         "inputs": inputs_of(scenario),
         "options": {name: _written(value) for name, value in options.items()},
         "scenario": dict(scenario),

@@ -111,6 +111,8 @@ def test_a_stopped_run_goes_on_to_the_same_files(executor: str, cli: CommandLine
     stop_after(cli, "frozen", 1, 0, *run, "--out", "stopped")
     assert summary(cli.folder / "stopped")["status"] == "stopped"
     stop_after(cli, "splitfed", 0, 0, "resume", "stopped")  # within the rounds that are replayed
+    begun = json.loads((cli.folder / "stopped" / "resume.json").read_bytes())
+    assert len(begun["folders"]) == len(set(begun["folders"]))
     answer = cli("resume", "stopped")
     assert answer.code == 0
     assert contents(cli.folder / "stopped") == contents(cli.folder / "whole")
