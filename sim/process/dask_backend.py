@@ -103,7 +103,7 @@ class DaskBackend:
         return self._jobs
 
     def __enter__(self) -> Self:
-        self._client = connect(self.address, self._likeness)
+        self._client = connect(self.address, self._likeness, self._note)
         workers = workers_of(self._client)
         self._jobs = len(workers)
         if any(about["nthreads"] > 1 for about in workers.values()):

@@ -16,9 +16,10 @@ from typing import Any, Final
 from cutlayer.errors import UserError
 from cutlayer.sim.files.code_digest import code_digest
 from cutlayer.sim.process.allocator import keep_memory
-from cutlayer.sim.process.tasks import WorkerDiedError
+from cutlayer.sim.process.tasks import Note, WorkerDiedError
 
 TIMEOUT_S: Final = 60  # the scheduler's machine may be busy with its workers' tasks
+SILENT_S: Final = 3.0  # after which the user is told what the command waits for
 ADDRESS: Final = re.compile(r"(?:tcp|tls|wss?|ucx)://.+:\d{1,5}/?")
 Numerics = Callable[[], Mapping[str, Any] | None]
 _one_at_a_time = threading.Lock()
@@ -40,8 +41,10 @@ class Likeness:
         self.content = pickle.dumps((code_digest(), threads, measure, numerics))
 
 
-def connect(address: str, like: Likeness) -> Any:
+def connect(address: str, like: Likeness, note: Note = lambda _: None) -> Any:
     """Return a Dask client of the scheduler at an address, such as tcp://host:8786.
+
+    `note` gets a line, from another thread, if the scheduler does not answer soon.
 
     Raises ClusterError if Dask is not installed, the address has another form, the scheduler does not
     answer, it has no workers, or one of them is not alike.
@@ -60,6 +63,10 @@ def connect(address: str, like: Likeness) -> Any:
     for logger in ("distributed", "distributed.client"):
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     make: Any = distributed.Client
+    waits = f"waiting for the scheduler {address}, up to {TIMEOUT_S} s"
+    timer = threading.Timer(SILENT_S, note, [waits])
+    timer.daemon = True
+    timer.start()
     try:
         client = make(address, timeout=TIMEOUT_S, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
@@ -67,6 +74,8 @@ def connect(address: str, like: Likeness) -> Any:
             f"--scheduler {address}: cannot be reached: {str(error) or 'no answer'};"
             " is `dask scheduler` running there?"
         ) from None
+    finally:
+        timer.cancel()
     try:
         if not workers_of(client):
             raise ClusterError(f"--scheduler {address}: has no workers; start some first")

@@ -188,8 +188,11 @@ def test_a_worker_that_joins_must_be_alike(
 
 def test_a_missing_scheduler_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dask_connection, "TIMEOUT_S", 1)
+    monkeypatch.setattr(dask_connection, "SILENT_S", 0)
+    notes: list[str] = []
     with pytest.raises(ClusterError, match=r"tcp://127\.0\.0\.1:9: cannot be reached"):
-        DaskBackend("tcp://127.0.0.1:9").__enter__()
+        DaskBackend("tcp://127.0.0.1:9", note=notes.append).__enter__()
+    assert notes == ["waiting for the scheduler tcp://127.0.0.1:9, up to 1 s"]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "host:8786", "http://host:8787", "tcp://host"])
