@@ -24,6 +24,7 @@ from cutlayer.scenarios.groups import (
 from cutlayer.scenarios.links import Link
 from cutlayer.scenarios.network_file import NetworkFile
 from cutlayer.scenarios.quantities import Delay, FiniteRate
+from cutlayer.scenarios.radio import RadioCell, RadioSite
 from cutlayer.scenarios.unions import OneOf, either
 
 SiteCount = Annotated[int, Field(strict=True, ge=2, le=10_000)]
@@ -133,7 +134,10 @@ class CellularSite(MayCompute):
     backhaul: Link
 
 
-Cell = Annotated[WifiSite | CellularSite, OneOf(wifi=WifiSite, cellular=CellularSite)]
+Cell = Annotated[
+    WifiSite | CellularSite | RadioSite,
+    OneOf(wifi=WifiSite, cellular=CellularSite, radio=RadioSite),
+]
 
 
 class Cells(Section):
@@ -220,10 +224,11 @@ class Graph(Section):
 
 
 Topology = Annotated[
-    Star | WifiCell | Cells | TwoTier | ThreeTier | Ring | Mesh | Graph | NetworkFile,
+    Star | WifiCell | RadioCell | Cells | TwoTier | ThreeTier | Ring | Mesh | Graph | NetworkFile,
     OneOf(
         star=Star,
         wifi_cell=WifiCell,
+        radio_cell=RadioCell,
         cells=Cells,
         two_tier=TwoTier,
         three_tier=ThreeTier,

@@ -14,6 +14,7 @@ from cutlayer.topologies.builders.network_nodes import NetworkNodes, UnknownNode
 _NESTED: Final = {
     "star": ("clients",),
     "wifi_cell": ("clients",),
+    "radio_cell": ("clients",),
     "ring": ("clients",),
     "mesh": ("clients",),
     "two_tier": ("edge_nodes", "clients"),
@@ -85,7 +86,7 @@ def _nested(
 
 def _cells(path: KeyPath, section: dict[str, Any]) -> Iterator[Group]:
     for index, cell in enumerate(map(mapping, sequence(section.get("cells")))):
-        for kind in ("wifi", "cellular"):
+        for kind in ("wifi", "cellular", "radio"):
             if kind in cell:
                 group = Group((*path, index, kind), path, mapping(cell[kind]), of_clients=False)
                 yield group

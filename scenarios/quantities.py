@@ -1,7 +1,8 @@
 """Field types for quantities with units: text in the file, SI numbers in the scenario.
 
 `Rate`, `FiniteRate` and `RateOrOutage` (may be 0) are bytes/s, `Duration` and `Delay` s, `Size`
-bytes, `Speed` FLOP/s, `Power` W. A quantity without a unit is an error. Serialised, it is text that
+bytes, `Speed` FLOP/s, `Power` W, `Frequency` Hz, `Length` m, `TransmitPower` W, `NoiseDensity` W/Hz,
+`Decibels` dB, `Kappa` W/Hz^3. A quantity without a unit is an error. Serialised, it is text that
 reads back to exactly the same number.
 """
 
@@ -17,6 +18,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from cutlayer.scenarios.fields import rule
 from cutlayer.topologies import units
+from cutlayer.topologies.radio import units as radio
 
 _LONGEST = 60
 
@@ -42,6 +44,8 @@ class _Quantity:
     most: Bound
     zero: bool = False
     unlimited: bool = False
+    signed: bool = False  # any number
+    minus: bool = False  # the text may be negative, as -174 dBm/Hz is
 
     def read(self, value: Any) -> float:
         if not isinstance(value, str | int | float) or len(str(value)) > _LONGEST:
@@ -50,6 +54,8 @@ class _Quantity:
             number = self.parse(value)
         except units.QuantityError as error:
             raise rule(str(error)) from None
+        if self.signed:
+            return number
         if number == 0 and not self.zero:
             raise rule("must be greater than 0")
         if number == math.inf:
@@ -74,7 +80,8 @@ class _Quantity:
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         del schema, handler
-        number = r"\s*\+?[0-9.][0-9.eE+-]*\s*[A-Za-zµμ]\S*\s*"
+        sign = "[+-]?" if self.signed or self.minus else r"\+?"
+        number = rf"\s*{sign}[0-9.][0-9.eE+-]*\s*[A-Za-zµμ]\S*\s*"
         words = r"|\s*unlimited\s*" if self.unlimited else ""
         return {"type": "string", "pattern": f"^(?:{number}{words})$", "examples": [self.example]}
 
@@ -136,3 +143,38 @@ Power = Annotated[
     float, _Quantity(units.parse_power, "{!r} W".format, "5.3 W", _ZERO, _MAX_WATTS, zero=True)
 ]
 Speed = Annotated[float, _Quantity(units.parse_speed, _write_speed, "5 GFLOP/s", *_SPEEDS)]
+Frequency = Annotated[
+    float,
+    _Quantity(radio.parse_frequency, "{!r} Hz".format, "10 MHz", (1.0, "1 Hz"), (1e15, "1e15 Hz")),
+]
+Length = Annotated[
+    float,
+    _Quantity(radio.parse_length, "{!r} m".format, "250 m", (1e-3, "0.001 m"), (1e9, "1e9 m")),
+]
+TransmitPower = Annotated[
+    float,
+    _Quantity(
+        radio.parse_transmit_power, "{!r} W".format, "200 mW", (1e-12, "1e-12 W"), _MAX_WATTS
+    ),
+]
+NoiseDensity = Annotated[
+    float,
+    _Quantity(
+        radio.parse_noise_density,
+        "{!r} W/Hz".format,
+        "-174 dBm/Hz",
+        (1e-30, "1e-30 W/Hz"),
+        (1.0, "1 W/Hz"),
+        minus=True,
+    ),
+]
+Decibels = Annotated[
+    float,
+    _Quantity(radio.parse_decibels, "{!r} dB".format, "128.1 dB", _ZERO, _ZERO, signed=True),
+]
+Kappa = Annotated[
+    float,
+    _Quantity(
+        radio.parse_kappa, "{!r} W/Hz^3".format, "1e-28 W/Hz^3", (1e-40, "1e-40"), (1e-15, "1e-15")
+    ),
+]

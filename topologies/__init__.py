@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cutlayer.topologies.builders.groups import Clients
     from cutlayer.topologies.builders.network_edges import Attribute
     from cutlayer.topologies.builders.networkx_graph import Residents, from_graph, from_networkx
+    from cutlayer.topologies.builders.radio import RadioCell, RadioClients, radio_cell
     from cutlayer.topologies.builders.sites import mesh, ring
     from cutlayer.topologies.builders.star import star
     from cutlayer.topologies.builders.tiers import Branch, tiers
@@ -62,6 +63,8 @@ __all__ = [
     "Node",
     "PassRates",
     "QuantityError",
+    "RadioCell",
+    "RadioClients",
     "Residents",
     "Route",
     "Server",
@@ -83,6 +86,7 @@ __all__ = [
     "parse_rate",
     "parse_size",
     "parse_speed",
+    "radio_cell",
     "read_network",
     "ring",
     "star",
@@ -97,6 +101,7 @@ _NAMES = {
     "builders.groups": "Clients",
     "builders.network_edges": "Attribute",
     "builders.networkx_graph": "Residents from_graph from_networkx",
+    "builders.radio": "RadioCell RadioClients radio_cell",
     "builders.sites": "mesh ring",
     "builders.star": "star",
     "builders.tiers": "Branch tiers",

@@ -39,7 +39,7 @@ _SPEEDS: Final = {
 }
 
 # Bounded, because the conversion is exact: 10 ** 999999999 must not be computed.
-_QUANTITY: Final = re.compile(
+QUANTITY: Final = re.compile(
     r"\s*([+-]?(?:[0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,3})?)"
     r"\s*([^\s0-9.].*?)?\s*"
 )
@@ -59,25 +59,27 @@ class QuantityError(UserError):
 
 
 @dataclass(frozen=True)
-class _Kind:
+class Kind:
+    """A kind of quantity: its name and an example for messages, and its units in SI units."""
+
     name: str
     example: str
     units: Mapping[str, Fraction]
     zero: bool  # whether 0 is a possible value
 
 
-_RATE: Final = _Kind(
+_RATE: Final = Kind(
     "rate", "10 Mbit/s", {f"{unit}/s": factor for unit, factor in _SIZES.items()}, zero=False
 )
-_DURATION: Final = _Kind("duration", "20 ms", _DURATIONS, zero=True)
-_SIZE: Final = _Kind("size", "4 GiB", _SIZES, zero=True)
-_POWER: Final = _Kind(
+_DURATION: Final = Kind("duration", "20 ms", _DURATIONS, zero=True)
+_SIZE: Final = Kind("size", "4 GiB", _SIZES, zero=True)
+POWER: Final = Kind(
     "power", "5.3 W", {"mW": Fraction(1, 1000), "W": Fraction(1), "kW": Fraction(1000)}, zero=True
 )
-_SPEED: Final = _Kind("computing speed", "5 GFLOP/s", _SPEEDS, zero=False)
+_SPEED: Final = Kind("computing speed", "5 GFLOP/s", _SPEEDS, zero=False)
 
 KIND_OF_UNIT: Final[Mapping[str, str]] = {
-    unit: kind.name for kind in (_RATE, _DURATION, _SIZE, _POWER, _SPEED) for unit in kind.units
+    unit: kind.name for kind in (_RATE, _DURATION, _SIZE, POWER, _SPEED) for unit in kind.units
 }
 
 
@@ -88,12 +90,12 @@ def parse_rate(text: object, *, zero: bool = False) -> float:
     """
     if isinstance(text, str) and text.strip() == "unlimited":
         return math.inf
-    return _parse(text, replace(_RATE, zero=True) if zero else _RATE)
+    return parse_as(text, replace(_RATE, zero=True) if zero else _RATE)
 
 
 def parse_duration(text: object) -> float:
     """Return a duration in seconds: "20 ms" is 0.02."""
-    return _parse(text, _DURATION)
+    return parse_as(text, _DURATION)
 
 
 def parse_size(text: object) -> int:
@@ -106,12 +108,12 @@ def parse_size(text: object) -> int:
 
 def parse_speed(text: object) -> float:
     """Return a computing speed in FLOP/s (2 per multiply-accumulate): "5 GFLOP/s" is 5e9."""
-    return _parse(text, _SPEED)
+    return parse_as(text, _SPEED)
 
 
 def parse_power(text: object) -> float:
     """Return a power in watts: "400 mW" is 0.4."""
-    return _parse(text, _POWER)
+    return parse_as(text, POWER)
 
 
 def format_rate(bytes_per_s: float, digits: int | None = 4) -> str:
@@ -133,7 +135,8 @@ def format_size(size_bytes: int, digits: int | None = 4, *, binary: bool = False
     return _format(size_bytes, units, _SIZE, digits)
 
 
-def _parse(text: object, kind: _Kind) -> float:
+def parse_as(text: object, kind: Kind) -> float:
+    """Return a quantity of a kind in its SI unit. Raises QuantityError."""
     exact = _parse_exactly(text, kind)
     try:
         value = float(exact)
@@ -144,13 +147,13 @@ def _parse(text: object, kind: _Kind) -> float:
     return value
 
 
-def _parse_exactly(text: object, kind: _Kind) -> Fraction:
+def _parse_exactly(text: object, kind: Kind) -> Fraction:
     expected = f"expected a number with a unit, such as {kind.example!r}"
     if isinstance(text, bool) or not isinstance(text, str | int | float):
         raise QuantityError(f"{_shown(text)} is not a {kind.name}: {expected}")
     if (isinstance(text, int) and abs(text) >= 10**400) or _BEYOND.match(str(text)):
         raise QuantityError(f"{_shown(text)} is too large or too small to be a number")
-    match = _QUANTITY.fullmatch(str(text))
+    match = QUANTITY.fullmatch(str(text))
     if match is None:
         raise QuantityError(f"{_shown(text)} is not a {kind.name}: {expected}")
     number, unit = match.groups()
@@ -177,7 +180,7 @@ def _shown(text: object) -> str:
     return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 3]}...{shown[0]}"
 
 
-def _suggestion(unit: str, kind: _Kind) -> str:
+def _suggestion(unit: str, kind: Kind) -> str:
     """Return a hint. A lower-case b is taken for a bit, whatever the closest unit is."""
     bits = _BITS_PER_SECOND.fullmatch(unit)
     if bits and kind.name == _RATE.name:
@@ -186,7 +189,7 @@ def _suggestion(unit: str, kind: _Kind) -> str:
     return suggestion(unit, kind.units, listed=0)
 
 
-def _format(value: float, units: tuple[str, ...], kind: _Kind, digits: int | None) -> str:
+def _format(value: float, units: tuple[str, ...], kind: Kind, digits: int | None) -> str:
     if math.isnan(value) or value < 0 or math.isinf(value):
         raise QuantityError(f"{value!r} is not a {kind.name}")
     exact = Fraction(repr(value))
@@ -199,7 +202,7 @@ def _format(value: float, units: tuple[str, ...], kind: _Kind, digits: int | Non
     return f"{_digits(scaled) if digits is None else f'{float(scaled):.{digits}g}'} {unit}"
 
 
-def _base(kind: _Kind) -> str:
+def _base(kind: Kind) -> str:
     return {"duration": "s", "size": "B"}.get(kind.name, "bit/s")
 
 

@@ -17,6 +17,7 @@ from cutlayer.sim.network.route_runs import Lazy, Runs
 from cutlayer.sim.network.routes import Uses
 from cutlayer.sim.transport import IDEAL, PathSettings, Tcp, TransportSettings
 from cutlayer.topologies import Route, Topology
+from cutlayer.topologies.bandwidth import Profile
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class ClientNetwork:
     client_routes: ClientRoutes
     transport: Tcp | None
     jitters: Mapping[int, tuple[float, Jitters]]
+    fading: Mapping[int, Sequence[Profile]]
     clients: int
     edges: int
 
@@ -136,6 +138,7 @@ def connect(
     transport = None
     if any(transport_of(start) != IDEAL for start in runs.starts):
         transport = Tcp(clock, Lazy(runs.count, path), keep_accounts=keep_accounts)
+    profiles = {name: profile.of_run() for name, profile in topology.profiles.items()}
     network = Network(
         clock,
         topology.resources,
@@ -144,7 +147,7 @@ def connect(
             None if all(weight(start) == 1 for start in runs.starts) else Lazy(runs.count, weight)
         ),
         transport=transport,
-        profiles=topology.profiles,
+        profiles=profiles,
         alike=runs,
     )
 
@@ -162,7 +165,24 @@ def connect(
         of_edges = EdgeRoutes(uses(2, count), uses(3, count), *backhaul)
     client_routes = ClientRoutes(uses(0, count), uses(1, count), clients, of_edges)
     jitters = _Jittered(routes, runs)
-    return ClientNetwork(network, routes, client_routes, transport, jitters, count, len(edges))
+    fading = _fading(topology, profiles)
+    return ClientNetwork(
+        network, routes, client_routes, transport, jitters, fading, count, len(edges)
+    )
+
+
+def _fading(topology: Topology, profiles: Mapping[str, Profile]) -> dict[int, list[Profile]]:
+    """Return the rates of each client's links that are drawn by round, by its index."""
+    by_round = {name: profile for name, profile in profiles.items() if profile.by_round}
+    if not by_round:
+        return {}
+    index = {client: number for number, client in enumerate(topology.clients)}
+    fading: dict[int, list[Profile]] = {}
+    for name, profile in by_round.items():
+        link = topology.links[name]
+        client = link.source if link.source in index else link.target
+        fading.setdefault(index[client], []).append(profile)
+    return fading
 
 
 def _runs_of_clients(topology: Topology, settings: Sequence[TransportSettings]) -> Runs:

@@ -22,7 +22,7 @@ def make_topology(scenario: Scenario, seed: int = 0) -> Topology:
     Raises TopologyError for an invalid section, LinkError for a link of unknown delay,
     ScenarioNameError for unknown names.
     """
-    topology = _with_speeds(built(scenario), scenario.speeds, seed)
+    topology = _with_speeds(built(scenario, seed), scenario.speeds, seed)
     return _scaled(changed(topology, scenario.changes), scenario.scale).seeded(seed)
 
 
@@ -50,6 +50,8 @@ def _draw(spread: Speeds, seed: int) -> Callable[[int], float]:
 
     def factor(client: int) -> float:
         stream = generator(seed, "speed", client)
+        if spread.uniform is not None:
+            return 1 + spread.uniform * (2 * stream.random() - 1)
         if spread.lognormal is None:
             return scores[int(stream.integers(len(scores)))]
         spread_of_log = math.log1p(spread.lognormal**2)

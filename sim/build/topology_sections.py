@@ -1,36 +1,33 @@
 """Build the topology of a scenario's `topology` section, of any kind."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from cutlayer.scenarios import groups, layout, network_file
+from cutlayer.scenarios import layout, network_file, radio
 from cutlayer.scenarios.schema import Scenario
+from cutlayer.sim.build.devices import Devices
 from cutlayer.sim.build.links import access_link, mean_and_varying, optional_link
+from cutlayer.sim.build.radio_cells import radio_cell_of, radio_topology
 from cutlayer.topologies import (
     AccessPoint,
     Attribute,
     BaseStation,
     Branch,
-    Clients,
     Computer,
-    DeviceProfile,
     Distance,
     Edge,
     Medium,
     Node,
+    RadioCell,
     Residents,
-    Server,
-    Stations,
     Subscribers,
     Topology,
     TopologyError,
-    catalogue,
     cells,
     format_duration,
     from_graph,
     from_networkx,
     mesh,
-    on_stack,
     parse_duration,
     parse_rate,
     ring,
@@ -41,14 +38,16 @@ from cutlayer.topologies import (
 from cutlayer.topologies.builders.network_edges import assumed_delay
 
 
-def built(scenario: Scenario) -> Topology:
+def built(scenario: Scenario, seed: int) -> Topology:
     """Return the topology of a scenario, before speeds, changes and scale are applied.
 
-    Raises TopologyError for an invalid section, LinkError for a link of unknown delay.
+    Distances and powers of radio cells are drawn from the seed. Raises TopologyError for an invalid
+    section, LinkError for a link of unknown delay.
     """
     builders: dict[type, Callable[[Any, Devices], Topology]] = {
         layout.Star: _star,
         layout.WifiCell: _wifi_cell,
+        radio.RadioCell: radio_topology,
         layout.Cells: _cells,
         layout.TwoTier: _tiers,
         layout.ThreeTier: _tiers,
@@ -57,48 +56,7 @@ def built(scenario: Scenario) -> Topology:
         network_file.NetworkFile: _network,
         layout.Graph: _graph,
     }
-    return builders[type(scenario.topology)](scenario.topology, Devices(scenario))
-
-
-class Devices:
-    """The device profiles of the catalogue and of the scenario."""
-
-    def __init__(self, scenario: Scenario) -> None:
-        self._own = {name: device.named(name) for name, device in scenario.devices.items()}
-
-    def of(self, section: groups.OnDevice | groups.MayCompute) -> DeviceProfile:
-        """Return the device of a section, with the times of its software stack."""
-        name = section.device
-        assert name is not None
-        profile = self._own[name] if name in self._own else catalogue.device(name)
-        return (
-            profile if section.stack is None else on_stack(profile, catalogue.stack(section.stack))
-        )
-
-    def server(self, section: groups.Server) -> Server:
-        """Return the server that a section describes."""
-        name = section.name if isinstance(section, layout.GraphServer) else "server"
-        queueing = section.discipline.queueing(section.slot_speed)
-        return Server(self.of(section), section.slots, queueing, name)
-
-    def computer(self, section: groups.MayCompute) -> Computer | None:
-        """Return what computes at an edge node, if it has a device."""
-        if section.device is None:
-            return None
-        discipline = section.discipline or groups.Fifo()
-        queueing = discipline.queueing(section.slot_speed or "whole")
-        return Computer(self.of(section), section.slots or 1, queueing)
-
-    def clients(self, section: Iterable[groups.ClientGroup]) -> list[Clients]:
-        """Return groups of clients, each with its own link."""
-        return [
-            Clients(self.of(group), group.count, access_link(group.link), group.name)
-            for group in section
-        ]
-
-    def stations(self, section: Iterable[groups.Station]) -> list[Stations]:
-        """Return the stations of a Wi-Fi cell."""
-        return [Stations(self.of(group), group.count, group.rate, group.name) for group in section]
+    return builders[type(scenario.topology)](scenario.topology, Devices(scenario, seed))
 
 
 def _star(section: layout.Star, devices: Devices) -> Topology:
@@ -130,12 +88,15 @@ def _cells(section: layout.Cells, devices: Devices) -> Topology:
         server=devices.server(section.server),
         cells=[_cell(cell, devices) for cell in section.cells],
         server_link=optional_link(section.server.link),
+        seed=devices.seed,
     )
 
 
 def _cell(
-    cell: layout.WifiSite | layout.CellularSite, devices: Devices
-) -> AccessPoint | BaseStation:
+    cell: layout.WifiSite | layout.CellularSite | radio.RadioSite, devices: Devices
+) -> AccessPoint | BaseStation | RadioCell:
+    if isinstance(cell, radio.RadioSite):
+        return radio_cell_of(cell, devices)
     backhaul, computer = access_link(cell.backhaul), devices.computer(cell)
     if isinstance(cell, layout.WifiSite):
         rate, varies = mean_and_varying(cell.rate)

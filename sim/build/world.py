@@ -267,6 +267,7 @@ def _fleet(
         presences=availability(plan),
         variability_settings=settings,
         jitters=connected.jitters,
+        fading=connected.fading,
     )
 
 

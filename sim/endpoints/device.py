@@ -42,6 +42,7 @@ class DeviceEndpoint(ClientEndpoint):
         self.computed = NO_CAUSE  # the row of its latest computation
         self.computing_until = 0.0
         self.computing_s = 0.0  # of all computations
+        world.fleet.begin_round(client.index, chain.round_index)
         self.variability = world.fleet.variability(client.index, chain.round_index)
         settings = world.fleet.variability_settings.get(client.index)
         if settings is not None and settings.overlap:

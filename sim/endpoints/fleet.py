@@ -16,6 +16,7 @@ from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.network.propagation import Jitters, Propagation
 from cutlayer.streams import generator
 from cutlayer.topologies import DeviceProfile
+from cutlayer.topologies.bandwidth import Profile
 
 OnDisconnect = Literal["drop", "resume"]
 EDGES: Final = 4  # types of client routes: up, down, to and from edges; routes of edges follow
@@ -68,9 +69,10 @@ class Fleet:
 
     `able` are the clients that have a batch to train on, in order; the others never take part.
     `presences` and `variability_settings` are by client, for those that have any. `jitters` has, by
-    route, the mean delay (seconds) and the jitters of its links. `cuts` has each client's cut. A
-    controller sets it and, for clients whose batches it makes smaller, `batch_sizes`; `participants` are
-    the clients that it chose, if any.
+    route, the mean delay (seconds) and the jitters of its links; `fading` has, by client, the rates of
+    its links that are drawn in each of its rounds. `cuts` has each client's cut. A controller sets it
+    and, for clients whose batches it makes smaller, `batch_sizes`; `participants` are the clients that
+    it chose, if any.
     """
 
     clock: Clock
@@ -82,6 +84,7 @@ class Fleet:
     presences: Mapping[int, Presence] = field(default_factory=dict)
     variability_settings: Mapping[int, VariabilitySettings] = field(default_factory=dict)
     jitters: Mapping[int, tuple[float, Jitters]] = field(default_factory=dict)
+    fading: Mapping[int, Sequence[Profile]] = field(default_factory=dict)
     batch_sizes: dict[int, int] = field(default_factory=dict)
     participants: Sequence[int] | None = None
     busy: Collection[int] = ()
@@ -199,6 +202,11 @@ class Fleet:
             return None
         stream = generator(self.seed, "computing", client, round_index)
         return Variability(settings, stream, self.clock.epoch_s)
+
+    def begin_round(self, client: int, round_index: int) -> None:
+        """Draw the rates of a client's links for a round that begins now, if they fade."""
+        for rate in self.fading.get(client, ()):
+            rate.begin_round(round_index, self.clock.elapsed_s)
 
     def propagation(self, route: int, round_index: int) -> Propagation | None:
         """Return the delays of a round's messages on a route, or None if they are constant."""

@@ -2,14 +2,35 @@
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from cutlayer.topologies.bandwidth.profile import Profile, Varying
 from cutlayer.topologies.bandwidth.table import Table
 
 
 @dataclass(frozen=True, eq=False)
-class Steps(Profile):
+class Derived(Profile):
+    """A profile made from another, `base`."""
+
+    base: Profile
+
+    @property
+    def by_round(self) -> bool:
+        """Whether the base is drawn by round."""
+        return self.base.by_round
+
+    def of_run(self) -> Self:
+        """Return the profile with the base for one run."""
+        return replace(self, base=self.base.of_run()) if self.by_round else self
+
+    def begin_round(self, index: int, t: float) -> None:
+        """Begin round `index` of the base at `t` (s)."""
+        self.base.begin_round(index, t)
+
+
+@dataclass(frozen=True, eq=False)
+class Steps(Derived):
     """`base` until `times[0]` (s, increasing); `values[i]` from `times[i]` on."""
 
     base: Profile
@@ -49,7 +70,7 @@ class Changed(Varying):
 
 
 @dataclass(frozen=True, eq=False)
-class Multiplied(Profile):
+class Multiplied(Derived):
     """`factor` times another profile."""
 
     base: Profile

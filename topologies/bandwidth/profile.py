@@ -1,14 +1,28 @@
 """A rate over virtual time, and its description before it belongs to a link."""
 
 from abc import ABC, abstractmethod
+from typing import Self
 
 
 class Profile(ABC):
     """A piecewise constant function of virtual time, from 0 s on.
 
     For a link, the value is the rate in bytes per second, 0 during an outage; for a client's presence,
-    1 or 0. The result depends on the time only, whatever the order of the calls.
+    1 or 0. The result depends on the time only, whatever the order of the calls. A rate `by_round` also
+    depends on when the rounds of its client begin.
     """
+
+    @property
+    def by_round(self) -> bool:
+        """Whether the rate is drawn in each round of its client."""
+        return False
+
+    def of_run(self) -> Self:
+        """Return the profile for one run of a method: a new one if it is `by_round`."""
+        return self
+
+    def begin_round(self, index: int, t: float) -> None:  # noqa: B027 - most profiles ignore it
+        """Begin round `index` of the client at `t` (s); only a rate `by_round` changes."""
 
     @abstractmethod
     def piece(self, t: float) -> tuple[float, float]:

@@ -7,6 +7,7 @@ from typing import Final
 from cutlayer.topologies.bandwidth import Varying
 from cutlayer.topologies.builders.draft import DIRECT, Computer, Draft, Server
 from cutlayer.topologies.builders.groups import Group, named
+from cutlayer.topologies.builders.radio import RadioCell, add_radio_clients
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.graph import Topology
 from cutlayer.topologies.link import AccessLink
@@ -99,21 +100,24 @@ def wifi_cell(
 def cells(
     *,
     server: Server,
-    cells: Sequence[AccessPoint | BaseStation],
+    cells: Sequence[AccessPoint | BaseStation | RadioCell],
     server_link: AccessLink | None = None,
+    seed: int = 0,
 ) -> Topology:
     """Build cells around a server, each with a backhaul whose `up` leads to the server.
 
     Clients are named after their cell: `base-station-0.raspberry-pi-4b-1`. `server_link` is the
-    server's own connection, shared by all cells, as in `star`.
+    server's own connection, shared by all cells, as in `star`. Radio cells draw from the `seed`.
     """
     draft = Draft()
     centre = draft.server(server, server_link)
     for name, cell in named(cells):
         draft.relay(name, computer=cell.computer)
-        draft.access(name, centre, cell.backhaul)
+        draft.access(name, centre, cell.backhaul or DIRECT)
         if isinstance(cell, AccessPoint):
             _add_stations(draft, f"{name}.cell", name, cell, prefix=f"{name}.")
+        elif isinstance(cell, RadioCell):
+            add_radio_clients(draft, name, cell, seed, prefix=f"{name}.")
         else:
             _add_subscribers(draft, name, cell)
     return draft.topology()

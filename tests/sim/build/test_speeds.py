@@ -152,7 +152,7 @@ def test_a_file_without_scores_is_refused_with_one_sentence(tmp_path, name, cont
 @pytest.mark.parametrize(
     ("speeds", "words"),
     [
-        ("{clients: raspberry-pi-4b}", ["speeds.0", "needs either lognormal"]),
+        ("{clients: raspberry-pi-4b}", ["speeds.0", "needs one of lognormal"]),
         ("{clients: raspberry-pi-4b, lognormal: 0}", ["speeds.0.lognormal"]),
         ("{clients: raspberry-pi-4b, lognormal: 1, column: x}", ["speeds.0", "column"]),
         ("{clients: raspberry-pi-4b, scores: no.csv, column: x}", ["speeds.0", "no.csv"]),
