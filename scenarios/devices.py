@@ -18,23 +18,48 @@ from cutlayer.scenarios.fields import (
 )
 from cutlayer.scenarios.profile_file import read_profile
 from cutlayer.scenarios.quality import JitterForm, Variation
-from cutlayer.scenarios.quantities import Delay, Power, Size, Speed
+from cutlayer.scenarios.quantities import Delay, Frequency, Kappa, Power, Size, Speed
 from cutlayer.topologies import catalogue
+from cutlayer.topologies.clock_power import ClockPower
 from cutlayer.topologies.device import DeviceProfile
 from cutlayer.topologies.scores import read_scores
 from cutlayer.topologies.stack import on_stack
 
 Factor = Annotated[float, Field(strict=True, gt=0, le=1000, allow_inf_nan=False)]
+SpeedSpread = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
 Slowdown = Annotated[float, Field(strict=True, gt=1, le=1000, allow_inf_nan=False)]
 
 
 class PowerStates(Section):
-    """The power of a whole board while it idles, computes, sends and receives."""
+    """The power of a whole board while it idles, computes, sends and receives.
+
+    Instead of `compute`, the clock `frequency` and `kappa` give kappa f^3 above idle.
+    """
 
     idle: Power
-    compute: Power
+    compute: Power | None = None
+    frequency: Frequency | None = None
+    kappa: Kappa | None = None
     send: Power | None = None
     receive: Power | None = None
+
+    @model_validator(mode="after")
+    def _one_power(self) -> Self:
+        if (self.frequency is None) != (self.kappa is None):
+            raise rule("needs frequency and kappa together")
+        if (self.compute is None) == (self.frequency is None):
+            raise rule("needs either compute, or frequency and kappa")
+        return self
+
+    def given_to(self, profile: DeviceProfile) -> DeviceProfile:
+        """Return a profile with these powers."""
+        states = {"idle": self.idle, "compute": self.compute}
+        states |= {"send": self.send, "receive": self.receive}
+        known = {name: watts for name, watts in states.items() if watts is not None}
+        profile = replace(profile, power_w=known, clock_power=None)
+        if self.frequency is None or self.kappa is None:
+            return profile
+        return profile.with_clock_power(ClockPower(self.frequency, self.kappa))
 
 
 class OwnDevice(Section):
@@ -81,8 +106,7 @@ class OwnDevice(Section):
         if self.memory is not None:
             profile = replace(profile, memory_bytes=int(self.memory))
         if self.power is not None:
-            states = {name: watts for name, watts in self.power if watts is not None}
-            profile = replace(profile, power_w=states)
+            profile = self.power.given_to(profile)
         return profile
 
 
@@ -119,19 +143,24 @@ class Computing(Section):
 class Speeds(Section):
     """The distribution of the speeds of a group's clients around that of their device.
 
-    Either `lognormal` with this coefficient of variation, or `scores` in a `column` of a CSV or JSON
-    file, one of which is drawn for each client. The mean speed is the device's.
+    Either `lognormal` with this coefficient of variation, `uniform` with this largest deviation as a
+    share of the mean, or `scores` in a `column` of a CSV or JSON file, one of which is drawn for each
+    client. The mean speed is the device's.
     """
 
     clients: Text
     lognormal: Variation | None = None
+    uniform: SpeedSpread | None = None
     scores: Text | None = None
     column: Text | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if (self.lognormal is None) == (self.scores is None):
-            raise rule("needs either lognormal, a coefficient of variation, or scores, a file")
+        if sum(way is not None for way in (self.lognormal, self.uniform, self.scores)) != 1:
+            raise rule(
+                "needs one of lognormal, a coefficient of variation, uniform, the largest deviation as a"
+                " share of the mean, and scores, a file"
+            )
         if (self.scores is None) != (self.column is None):
             raise rule("needs scores and column together")
         if self.scores is not None:

@@ -13,6 +13,7 @@ from typing import Final, Literal, Self
 from cutlayer.errors import UserError
 from cutlayer.models.features import OP_CLASSES, PASSES, Features, Pass
 from cutlayer.suggestion import suggestion
+from cutlayer.topologies.clock_power import ClockPower
 from cutlayer.topologies.covariance import Covariance
 from cutlayer.topologies.layer_time import OVERHEAD, LayerTime, PassRates, layer_time
 
@@ -65,6 +66,8 @@ class DeviceProfile:
     profile has, if it is not the device's own (`cutlayer.topologies.stack`).
     `covariance` is that of the logarithms of the figures, if known. `form_error` is the relative
     standard deviation of times that the figures do not explain (`cutlayer.topologies.spreads`).
+    With a `clock_power`, the power while computing follows the clock frequency, which is that of the
+    speed: a device twice as fast has twice the frequency.
     `optimizer_bytes_per_s` counts each tensor of a step once per read and once per write (SGD 3 words a
     parameter, with momentum 5, Adam 7), and each tensor costs `optimizer_overhead_s`. If
     `weight_bytes_per_s` is None, weights move at the memory bandwidth. `status` and `notes` state the
@@ -97,6 +100,7 @@ class DeviceProfile:
     stack: str = ""
     covariance: Covariance | None = None
     form_error: float | None = None
+    clock_power: ClockPower | None = None
 
     def __post_init__(self) -> None:
         for op_class in (*self.rates, *self.fallback, *self.fallback.values()):
@@ -175,7 +179,14 @@ class DeviceProfile:
         """Return a device of the same name that does everything `factor` times as fast."""
         _check_positive(factor, f"device {self.name!r}: the factor", "times")
         scaled = self.scaled(factor, factor, factor, factor, factor)
-        return replace(scaled, speed_factor=self.speed_factor * factor)
+        scaled = replace(scaled, speed_factor=self.speed_factor * factor)
+        clock = self.clock_power
+        return scaled if clock is None else scaled.with_clock_power(clock.faster(factor))
+
+    def with_clock_power(self, clock: ClockPower) -> Self:
+        """Return the profile whose power while computing is that of a clock, above its idle power."""
+        power_w = {**self.power_w, "compute": self.power_w["idle"] + clock.watts}
+        return replace(self, clock_power=clock, power_w=power_w)
 
     def scaled(
         self, forward: float, backward: float, memory: float, optimizer: float, overhead: float
