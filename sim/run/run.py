@@ -1,8 +1,8 @@
 """Run a scenario: every method in a world of its own, for each seed, and keep the results."""
 
 import platform
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +69,11 @@ def run(
     """Run every method of a scenario for each of its seeds; return one result per seed.
 
     `executor` is a name of `cutlayer.sim.learning.executors`: "inline" trains in this process,
-    "processes" in `jobs` worker processes (default: one per core) with `threads` torch threads each,
+    "processes" in `jobs` worker processes (default: one per core),
     "stacked" in this process with up to `jobs` clients of equal shape side by side (default: 32), and
     "none" simulates time and bytes only, without tensors and data. `scheduler` is the address of a
-    cluster, `device` one of torch. All methods and seeds share the workers; the results do not depend on
+    cluster, `device` one of torch. Each process trains with `threads` torch threads; the number of this
+    process is restored afterwards. All methods and seeds share the workers; the results do not depend on
     them. Workers do not import the script that calls `run`, so that what it defines must be in a module.
 
     `out` is a new or empty folder, or one that the caller has claimed. Results are written there as
@@ -115,6 +116,8 @@ def run(
         raise UserError("save_model: models are saved in the folder of the run, and none is given")
     with ExitStack() as stack:
         stack.enter_context(looking_in(beside(loaded.document.source)))
+        if trains:
+            stack.enter_context(_torch_threads(threads))
         if isinstance(out, Path):
             out = stack.enter_context(claim_folder(out, folder_kind(loaded), option="folder"))
         if curves is None:
@@ -165,6 +168,19 @@ def run(
         except KeyboardInterrupt:  # while the last files were written
             coordinator.begun[-1].result.status = "stopped"
     return [seed.result for seed in seeds if seed in coordinator.begun]
+
+
+@contextmanager
+def _torch_threads(threads: int) -> Iterator[None]:
+    """Let torch use `threads` threads in this process until the block ends."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def folder_kind(loaded: Loaded) -> str:

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from command_line import CommandLine
 from small_studies import SCENARIO, small_study
+from tiny_runs import tiny
 
 from cutlayer import load_scenario, run, sweep
 from cutlayer.sim.learning import executors
@@ -73,3 +75,11 @@ def test_the_reference_names_all_executors() -> None:
     )
     (row, *_) = [line for line in text.splitlines() if line.startswith("| `--executor")]
     assert all(f"`{name}`" in row for name in EXECUTORS)
+
+
+def test_a_run_trains_with_the_torch_threads_that_it_is_given() -> None:
+    before = torch.get_num_threads()
+    for threads in (before, before + 1):
+        (result,) = run(tiny("training.rounds=1"), threads=threads)
+        assert result.versions["numerics"]["threads"] == threads
+        assert torch.get_num_threads() == before
