@@ -77,7 +77,7 @@ def assemble(
         edge_nodes=edge_nodes,
         keep_accounts=keep_accounts,
     )
-    nodes = _nodes(plan, recipe, clock, edge_nodes.names[: connected.edges])
+    nodes = _nodes(plan, recipe, method, clock, edge_nodes.names[: connected.edges])
     world = World(
         clock=clock,
         network=connected.network,
@@ -150,19 +150,23 @@ def _learning(
     )
 
 
-def _nodes(plan: Plan, recipe: Recipe, clock: Clock, edges: Sequence[str]) -> dict[str, Node]:
+def _nodes(
+    plan: Plan, recipe: Recipe, method: type[Method], clock: Clock, edges: Sequence[str]
+) -> dict[str, Node]:
     """Return the server and these edge nodes, or peers."""
     topology = plan.topology
     nodes = {}
     for index, name in enumerate((topology.server, *edges)):
         found = topology.node(name)
         queue = make_queue(clock, found.slots, found.queueing)
-        works = _server_works(plan, recipe, profile_of(topology, name))
+        works = _server_works(plan, recipe, method, profile_of(topology, name))
         nodes[name] = Node(name, SERVER - index, queue, works)
     return nodes
 
 
-def _server_works(plan: Plan, recipe: Recipe, profile: DeviceProfile) -> Mapping[int, ServerWork]:
+def _server_works(
+    plan: Plan, recipe: Recipe, method: type[Method], profile: DeviceProfile
+) -> Mapping[int, ServerWork]:
     """Return the work of the server's operations on a device, by cut."""
 
     def work(cut: int) -> ServerWork:
@@ -172,6 +176,7 @@ def _server_works(plan: Plan, recipe: Recipe, profile: DeviceProfile) -> Mapping
             plan.model.detached_blocks(cut),
             prod(plan.model.activation_shape(cut)),
             recipe.optimizer.state_slots,
+            plan.model.head(cut) if "head" in method.parts else None,
         )
 
     return OnDemand(work)

@@ -28,6 +28,7 @@ class DeviceWork:
         self.forward = cache(self._forward)
         self.backward = cache(self._backward)
         self.train = cache(self._train)
+        self.train_aligned = cache(self._train_aligned)
         self.train_proximal = cache(self._train_proximal)
         self.infer = cache(self._infer)
         self.forward_frozen = cache(self._forward_frozen)
@@ -48,6 +49,11 @@ class DeviceWork:
     def _train(self, batch_size: int) -> Work:
         """Return loader, forward, backward and step of device block and head."""
         return self.load(batch_size) + self.block.train(batch_size) + self.head.train(batch_size)
+
+    def _train_aligned(self, batch_size: int) -> Work:
+        """Return `train` without the step of the head, whose gradients only pass through it."""
+        passes = self.head.forward(batch_size) + self.head.backward(batch_size)
+        return self.load(batch_size) + self.block.train(batch_size) + passes
 
     def _train_proximal(self, batch_size: int) -> Work:
         """Return `train` with FedProx's term: the received weights are read once more, 3 FLOPs each."""
@@ -70,7 +76,7 @@ class ServerWork:
     """The server's operations on its server block.
 
     `detached` is the cost of the server block without the gradient of its input. The server loads no
-    data, but has the rest of a batch's overhead.
+    data, but has the rest of a batch's overhead. `head` is the auxiliary head that it may align.
     """
 
     def __init__(
@@ -80,8 +86,10 @@ class ServerWork:
         detached: Sequence[BlockCost],
         activation_values: int,
         state_slots: int,
+        head: BlockCost | None = None,
     ) -> None:
         self.profile = profile
+        self._head = Stage(profile, head.layers if head else (), state_slots)
         self._block = Stage(profile, layers_of(block), state_slots)
         self._detached = Stage(profile, layers_of(detached), state_slots)
         self._values = activation_values
@@ -110,6 +118,18 @@ class ServerWork:
         """Return forward and backward of a micro-batch, and the step if it is the last of its batch."""
         work = self.gradient(batch_size)
         return work + self._block.step() if steps else work
+
+    def align(self, batch_size: int, epochs: int) -> Work:
+        """Return the gradient of an activation, and `epochs` steps of the head towards it.
+
+        A step differentiates the head's two passes once more: it takes three times their work.
+        """
+        passes = self._head.forward(batch_size) + self._head.backward(batch_size)
+        step = passes + passes + passes + self._head.step()
+        work = self.gradient(batch_size)
+        for _ in range(epochs):
+            work += step
+        return work
 
     def generate(self, received: int, balanced: int) -> Work:
         """Return GAS's statistics of `received` activations, and a batch of `balanced` drawn from them.

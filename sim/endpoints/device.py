@@ -13,11 +13,18 @@ from cutlayer.sim.endpoints.nodes import Node
 from cutlayer.sim.endpoints.payload import Payload, activation
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Batch, Chain, TensorRef
-from cutlayer.sim.learning.deferred import operations
+from cutlayer.sim.learning.deferred import auxiliary, operations
 from cutlayer.sim.log.intervals import NO_CAUSE, Activity, Interval, Phase
 
 OVERLAPPING: Final = 2  # messages on their way or waiting, of a device that computes while it sends
 Process = simpy.events.ProcessGenerator
+# Training with an auxiliary head: is it aligned, and is the activation sent?
+_LOCAL: Final = {
+    (False, True): operations.train_local,
+    (False, False): auxiliary.train_local_only,
+    (True, True): auxiliary.train_aligned,
+    (True, False): auxiliary.train_aligned_only,
+}
 
 
 class PartialModelError(UserError):
@@ -164,10 +171,17 @@ class DeviceEndpoint(ClientEndpoint):
             work += self.work.block.step()
         return self.compute(work, Activity.BACKWARD)
 
-    def train_local(self, batch: Batch) -> simpy.Event:
-        """Train device block and auxiliary head on their local loss; value: the activation."""
-        upload = self.chain.do(operations.train_local, self.client.index, batch)
-        work, payload = self.work.train(batch.size), self.activation(batch, upload)
+    def train_local(
+        self, batch: Batch, *, aligned: bool = False, uploads: bool = True
+    ) -> simpy.Event:
+        """Train the device block by means of its auxiliary head; value: the activation, if it `uploads`.
+
+        The head trains on its own loss too, unless it is `aligned` with the server's gradients.
+        """
+        operation = _LOCAL[aligned, uploads]
+        result = self.chain.do(operation, self.client.index, batch)
+        work = self.work.train_aligned(batch.size) if aligned else self.work.train(batch.size)
+        payload = self.activation(batch, result) if uploads else None
         return self.compute(work, Activity.TRAIN, payload, batch=batch)
 
     def forward_frozen(self, batch: Batch, bits: int | None) -> simpy.Event:

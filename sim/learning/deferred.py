@@ -12,12 +12,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from cutlayer.sim.learning import activation_buffer as activation_buffer
+    from cutlayer.sim.learning import activation_pool as activation_pool
+    from cutlayer.sim.learning import auxiliary as auxiliary
     from cutlayer.sim.learning import distillation as distillation
     from cutlayer.sim.learning import operations as operations
     from cutlayer.sim.learning.chain import Operation
 
 _DRAW_NOTHING: Final = frozenset(
-    {"cutlayer.sim.learning.distillation", "cutlayer.sim.learning.operations"}
+    {
+        "cutlayer.sim.learning.activation_pool",
+        "cutlayer.sim.learning.auxiliary",
+        "cutlayer.sim.learning.distillation",
+        "cutlayer.sim.learning.operations",
+    }
 )
 
 
@@ -84,5 +91,7 @@ def operation_named(name: str) -> Callable[..., Any]:
 
 if not TYPE_CHECKING:
     activation_buffer = DeferredOperations("cutlayer.sim.learning.activation_buffer")
+    activation_pool = DeferredOperations("cutlayer.sim.learning.activation_pool")
+    auxiliary = DeferredOperations("cutlayer.sim.learning.auxiliary")
     distillation = DeferredOperations("cutlayer.sim.learning.distillation")
     operations = DeferredOperations("cutlayer.sim.learning.operations")

@@ -63,8 +63,8 @@ class CarryOver(AsyncMethod):
         yield
 
     def folding(self) -> tuple[Sequence[str], Aggregation]:
-        """Return the method's parts and aggregation."""
-        return self.method.parts, self.method.aggregation(self.method.options)
+        """Return the parts that the method averages, and its aggregation."""
+        return self.method.averaged, self.method.aggregation(self.method.options)
 
     def _dropped(self, client: int) -> None:
         """Let the method discard the update of a client that drops out."""

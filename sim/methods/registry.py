@@ -7,13 +7,16 @@ from typing import Any, Final
 from cutlayer.errors import UserError
 from cutlayer.models.own_object import import_own_or
 from cutlayer.scenarios.methods import Method as MethodEntry
+from cutlayer.sim.methods.ampere import Ampere
 from cutlayer.sim.methods.centralised import Centralised
 from cutlayer.sim.methods.classic_fl import ClassicFL
+from cutlayer.sim.methods.cse_fsl import CSEFSL
 from cutlayer.sim.methods.ecofed import EcoFed
 from cutlayer.sim.methods.fedasync import FedAsync
 from cutlayer.sim.methods.fedbuff import FedBuff
 from cutlayer.sim.methods.fedgkt import FedGKT
 from cutlayer.sim.methods.fedprox import FedProx
+from cutlayer.sim.methods.fsl_sage import FSLSAGE
 from cutlayer.sim.methods.gas import GAS
 from cutlayer.sim.methods.local_loss import LocalLoss
 from cutlayer.sim.methods.method import Method, MethodOptions
@@ -33,6 +36,9 @@ METHODS: Final[Mapping[str, type[Method]]] = {
         SplitFedV2,
         PiPar,
         LocalLoss,
+        CSEFSL,
+        FSLSAGE,
+        Ampere,
         FedGKT,
         EcoFed,
         SplitLearning,

@@ -45,6 +45,11 @@ class SplitMethod(Method):
         """Return why late clients cannot finish in later rounds, or None if they can."""
         return None
 
+    @property
+    def averaged(self) -> tuple[str, ...]:
+        """The parts of which every member trains a replica, and which are averaged: by default all."""
+        return self.parts
+
     def open_round(self, index: int) -> Round:
         """Sample the clients; each trains its own replica of every part, and these are averaged."""
         return self.open_members(index, self.draw(index), Cluster())
@@ -55,7 +60,7 @@ class SplitMethod(Method):
 
     def open_members(self, index: int, participants: tuple[int, ...], cluster: Cluster) -> Round:
         """Open the chains of these clients, which the server or an edge node averages."""
-        states, at = cluster.states(*self.parts), cluster.scheduled_at
+        states, at = cluster.states(*self.averaged), cluster.scheduled_at
         chains = tuple(
             self.chain(index, client, reads=states, averages=states, scheduled_at=at)
             for client in participants
@@ -78,7 +83,7 @@ class SplitMethod(Method):
             yield members.done
         work = fold_work(
             [server for server in members.servers if server.member not in rnd.dropped],
-            self.parts,
+            self.averaged,
             self.aggregation(self.options),
         )
         if work is not None:

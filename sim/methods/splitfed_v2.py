@@ -2,8 +2,6 @@
 
 from typing import Any, ClassVar
 
-import simpy
-
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.learning.deferred import operations
@@ -11,6 +9,7 @@ from cutlayer.sim.learning.mixed_cuts import MixedCuts
 from cutlayer.sim.learning.state_key import ALL_CLIENTS, SERVER
 from cutlayer.sim.log.intervals import Activity
 from cutlayer.sim.methods.method import AveragingOptions, MethodOptions, Process, Round
+from cutlayer.sim.methods.shared_block import CHAINS, STEPS, share_block
 from cutlayer.sim.methods.splitfed import SplitFed
 
 
@@ -50,9 +49,7 @@ class SplitFedV2(SplitFed):
             trunk = self.joint_chain(
                 index, rnd.participants, reads=block, writes=block, at_end=True
             )
-        group = self.world.learning.interleave(trunk)
-        rnd.notes["shared_chains"] = tuple(group.join(chain) for chain in rnd.chains)
-        rnd.notes["steps"] = simpy.Resource(self.world.clock)
+        share_block(self.world, rnd, trunk)
         return rnd
 
     def _open_mixed(self, rnd: Round, mixed: MixedCuts) -> Chain:
@@ -82,8 +79,8 @@ class SplitFedV2(SplitFed):
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:
         """Train the server block on each activation in turn and return the gradient."""
-        server.chain = rnd.notes["shared_chains"][server.member]
-        steps, trains = rnd.notes["steps"], server.costs.parameters["device"] > 0
+        server.chain = rnd.notes[CHAINS][server.member]
+        steps, trains = rnd.notes[STEPS], server.costs.parameters["device"] > 0
         yield server.send(server.weights("device"))
         for batch in server.batches:
             activation = yield server.receive()
