@@ -26,7 +26,7 @@ from cutlayer.sim.methods.split_method import SplitMethod
 
 # Values with which an option is left out of learning digests.
 PLAIN: Final = {"upload_every": 1, "server": "replicas", "auxiliary": "own"}
-OF_ALIGNMENT: Final = ("align_every", "align_epochs")
+OF_ALIGNMENT: Final = {"align_every": 10, "align_epochs": 5}  # and their defaults
 
 
 class LocalLossOptions(AveragingOptions):
@@ -46,16 +46,20 @@ class LocalLossOptions(AveragingOptions):
         " server aligns one for each client with its own gradients: own, aligned",
     )
     align_every: Count = Field(
-        10, description="with auxiliary: aligned, rounds from one alignment to the next"
+        OF_ALIGNMENT["align_every"],
+        description="with auxiliary: aligned, rounds from one alignment to the next",
     )
     align_epochs: Count = Field(
-        5, description="with auxiliary: aligned, epochs of an alignment over the stored activations"
+        OF_ALIGNMENT["align_epochs"],
+        description="with auxiliary: aligned, epochs of an alignment over the stored activations",
     )
 
     @field_validator(*OF_ALIGNMENT)
     @classmethod
     def _aligns(cls, count: int, info: ValidationInfo) -> int:
-        if info.data.get("auxiliary") == "own":
+        assert info.field_name is not None, "the validator of fields"
+        unused = info.data.get("auxiliary") == "own"
+        if unused and count != OF_ALIGNMENT[info.field_name]:
             raise rule("has no effect with auxiliary: own; leave it out, or choose aligned")
         return count
 
@@ -121,7 +125,7 @@ class LocalLoss(SplitMethod):
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:
         """Return the options that affect learning, without those of plain local loss."""
         kept = super().learning_options(options)
-        unused = OF_ALIGNMENT if options.auxiliary == "own" else ()
+        unused = OF_ALIGNMENT if options.auxiliary == "own" else {}
         return {
             name: value
             for name, value in kept.items()

@@ -14,6 +14,7 @@ METHODS = {
     "splitfed": "methods=[splitfed]",
     "fedyogi": "methods=[{fedprox: {aggregation: {fedyogi: {lr: 0.01}}}}]",
     "local_loss": "methods=[local_loss]",
+    "aligned": "methods=[{local_loss: {auxiliary: aligned, align_every: 2}}]",
     "fedgkt": "methods=[fedgkt]",
     "ecofed": "methods=[{ecofed: {init: random, period: 3}}]",
 }

@@ -50,6 +50,7 @@ class Cut(GroupRun):
         ("splitfed_v2", ()),
         ("splitfed_v2", ("training.optimizer_state=kept",)),
         ("splitfed_v2", MIXED),
+        ("{fsl_sage: {upload_every: 2, align_every: 1}}", ()),
     ],
 )
 def test_every_cut_leaves_the_bits_as_they_are(
@@ -62,7 +63,7 @@ def test_every_cut_leaves_the_bits_as_they_are(
     monkeypatch.setattr(Cut, "in_flight", 0)
     cut = only(*run)
     assert Cut.cuts > 20
-    assert Cut.in_flight > 0
+    assert Cut.in_flight > 0 or "fsl_sage" in method  # its uploads get no gradient back
     assert cut.weights_digest == undisturbed.weights_digest is not None
     assert [row.accuracy for row in cut.rounds] == [row.accuracy for row in undisturbed.rounds]
 

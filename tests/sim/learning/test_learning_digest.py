@@ -31,8 +31,9 @@ EVERY = (
 )
 ALL = f"methods=[{', '.join(EVERY)}, {{ecofed: {{init: random}}}}]"
 LABELS = frozenset({*EVERY, "ecofed"})
+FAMILY = ("cse_fsl", "fsl_sage", "ampere")
 ASYNCHRONOUS = ("fedasync", "fedbuff", "safsl", "gas")
-OTHERS = ("pipar", "splitfed_v2")
+OTHERS = ("pipar", "splitfed_v2", *FAMILY)
 CASES = ["training.rounds=3", "training.clients_per_round=2"]
 WHOLE = ("topology", "devices", "methods")  # tested as a whole below
 
@@ -167,6 +168,7 @@ AVERAGING = (
     "pipar",
     "splitfed_v2",
     "local_loss",
+    *FAMILY,
     "fedgkt",
     "ecofed",
 )
@@ -210,6 +212,23 @@ LEARNING |= {
     "methods.gas.samples_per_label": option("gas", "samples_per_label: 3"),
     "methods.gas.logit_adjustment": option("gas", "logit_adjustment: false"),
 }
+
+ALIGNED = "auxiliary: aligned"
+for _method in ("local_loss", "cse_fsl", "fsl_sage"):
+    _server = "shared" if _method == "local_loss" else "replicas"
+    _auxiliary = "own" if _method == "fsl_sage" else "aligned"
+    LEARNING |= {
+        f"methods.{_method}.upload_every": option(_method, "upload_every: 2"),
+        f"methods.{_method}.server": option(_method, f"server: {_server}"),
+        f"methods.{_method}.auxiliary": option(_method, f"auxiliary: {_auxiliary}"),
+        f"methods.{_method}.align_every": option(
+            _method, f"{ALIGNED}, align_every: 2", first=ALIGNED
+        ),
+        f"methods.{_method}.align_epochs": option(
+            _method, f"{ALIGNED}, align_epochs: 2", first=ALIGNED
+        ),
+    }
+LEARNING["methods.ampere.first_phase"] = option("ampere", "first_phase: 2")
 
 for _method in (*EVERY, *OTHERS, *ASYNCHRONOUS):  # the order of arrival is in the last ones'
     LEARNING[f"methods.{_method}.init"] = option(_method, "init: holistic", "model.name=vgg5")

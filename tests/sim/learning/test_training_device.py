@@ -46,7 +46,7 @@ from cutlayer.sim.run.engine import RoundProgress, StopCondition
 from cutlayer.sim.run.windows import make_engine
 
 RUNTIMES: dict[str, type[InlineRuntime]] = {"inline": InlineRuntime, "stacked": StackedRuntime}
-GROUPS = ("splitfed_v2", "gas", "fedasync")
+GROUPS = ("splitfed_v2", "gas", "fedasync", "{fsl_sage: {upload_every: 2}}", "ampere")
 
 
 def in_context(call: Callable[..., Any]) -> Callable[..., Any]:

@@ -161,6 +161,106 @@ def local_loss(study: Study) -> dict[str, Weights]:
     return {"device": device, "head": head, "server": server}
 
 
+def local_loss_family(
+    study: Study, upload_every: int, align_every: int | None = None, align_epochs: int = 0
+) -> dict[str, Weights]:
+    """Local loss with fewer uploads; with `align_every`, the heads of FSL-SAGE, one for each client."""
+    assert study.head is not None
+    own_loss = align_every is None
+    on_device = Copies(study, study.device, *([study.head] if own_loss else []))
+    on_server = Copies(study, study.server)
+    device, head, server = weights_of(study.device, study.head, study.server)
+    heads: dict[int, nn.Module] = {}
+    for index in range(study.rounds):
+        devices, servers = {}, {}
+        for client in study.everybody(index):
+            near, far = on_device[client], on_server[client]
+            near.begin_round(device, head)
+            far.begin_round(server)
+            imitator = near.blocks[1] if own_loss else heads.get(client, deepcopy(study.head))
+            stored = []
+            for number, (_, images, labels) in enumerate(study.training(client, index)):
+                activation = near.blocks[0](images)
+                cross_entropy(imitator(activation), labels).backward()
+                near.step()
+                imitator.zero_grad()
+                if number % upload_every == 0:
+                    stored.append((activation.detach(), labels))
+                    cross_entropy(far.blocks[0](activation.detach()), labels).backward()
+                    far.step()
+            if align_every is not None and index % align_every == 0:
+                heads[client] = aligned(study, imitator, far.blocks[0], stored, align_epochs)
+            devices[client] = near.weights()
+            (servers[client],) = far.weights()
+        device = study.mean({client: blocks[0] for client, blocks in devices.items()})
+        if own_loss:
+            head = study.mean({client: blocks[1] for client, blocks in devices.items()})
+        server = study.mean(servers)
+    found = {f"head/{client}": weights_of(own)[0] for client, own in heads.items()}
+    return (found or {"head": head}) | {"device": device, "server": server}
+
+
+def aligned(
+    study: Study,
+    head: nn.Module,
+    server: nn.Module,
+    stored: list[tuple[Tensor, Tensor]],
+    epochs: int,
+) -> nn.Module:
+    """A head trained to give the server's gradients, sample by sample, with an optimizer of its own."""
+    teacher = deepcopy(server)  # its running statistics change
+    wanted = []
+    for activation, labels in stored:
+        leaf = activation.clone().requires_grad_()
+        cross_entropy(teacher(leaf), labels, reduction="sum").backward()
+        wanted.append(leaf.grad)
+    student = Copy(study, head)
+    student.begin_round(*weights_of(head))
+    for _ in range(epochs):
+        for (activation, labels), gradients in zip(stored, wanted, strict=True):
+            leaf = activation.clone().requires_grad_()
+            loss = cross_entropy(student.blocks[0](leaf), labels, reduction="sum")
+            (own,) = torch.autograd.grad(loss, leaf, create_graph=True)
+            distance = ((own - gradients) ** 2).flatten(1).sum(dim=1).mean()
+            distance.backward(inputs=list(student.blocks[0].parameters()))
+            student.step()
+    return student.blocks[0]
+
+
+def ampere(study: Study, first_phase: int) -> dict[str, Weights]:
+    """2507.07130: FedAvg of block and head, then the server alone on activations sent once."""
+    assert study.head is not None
+    on_device, far = Copies(study, study.device, study.head), Copy(study, study.server)
+    device, head = weights_of(study.device, study.head)
+    pool: list[tuple[Tensor, Tensor]] = []
+    for index in range(study.rounds):
+        if index < first_phase:
+            devices, heads = {}, {}
+            for client in study.everybody(index):
+                near = on_device[client]
+                near.begin_round(device, head)
+                for _, images, labels in study.training(client, index):
+                    cross_entropy(near.blocks[1](near.blocks[0](images)), labels).backward()
+                    near.step()
+                devices[client], heads[client] = near.weights()
+            device, head = study.mean(devices), study.mean(heads)
+            continue
+        if index == first_phase:
+            frozen = deepcopy(study.device)
+            frozen.load_state_dict(device)
+            frozen.eval()
+            for client in range(len(study.sizes)):
+                for _, images, labels in study.batches(client, index, 0):
+                    with torch.no_grad():
+                        pool.append((frozen(images), labels))
+        activations, labels = (torch.cat(values) for values in zip(*pool, strict=True))
+        far.begin_round()
+        for places, _, _ in study.training(EVERYBODY, index):
+            cross_entropy(far.blocks[0](activations[places]), labels[places]).backward()
+            far.step()
+    return {"device": device, "head": head, "server": far.weights()[0]}
+
+
 @dataclass
 class GKT:
     """The options of FedGKT."""
@@ -336,6 +436,12 @@ TWINS: dict[str, tuple[Twin, dict[str, Any]]] = {
     "splitfed": (splitfed, {}),
     "pipar": (splitfed, {}),  # with micro-batches: in test_micro_batches
     "local_loss": (local_loss, {}),
+    "{local_loss: {upload_every: 3}}": (local_loss_family, {"upload_every": 3}),
+    "{local_loss: {upload_every: 2, auxiliary: aligned, align_every: 2, align_epochs: 3}}": (
+        local_loss_family,
+        {"upload_every": 2, "align_every": 2, "align_epochs": 3},
+    ),
+    "{ampere: {first_phase: 2}}": (ampere, {"first_phase": 2}),
     "{fedgkt: {alpha: 0.5}}": (fedgkt, {"gkt": GKT(3, 0.5)}),
     "{fedgkt: {temperature: 2, alpha: 0.5, server_alpha: logits}}": (
         fedgkt,

@@ -31,6 +31,7 @@ UPLOADS = {
     "up_activations": (ACTIVATIONS + 2 * 755, ACTIVATIONS),
     "up_labels": (LABELS, LABELS),
 }
+FIRST = {"up_activations": (2 * 16 + 755, 2 * 16), "up_labels": (2 * 8, 2 * 8)}  # of 2 samples
 GRADIENTS = {"down_gradients": (ACTIVATIONS + 2 * 491, ACTIVATIONS)}
 BY_HAND = {  # by method, for each of its rounds: wire and payload bytes
     "classic_fl": [WHOLE, WHOLE],
@@ -53,6 +54,12 @@ BY_HAND = {  # by method, for each of its rounds: wire and payload bytes
     "gas": [BLOCK | UPLOADS | GRADIENTS] * 2,
     "split_learning": [BLOCK | UPLOADS | GRADIENTS] * 2,
     "local_loss": [HEADED | UPLOADS] * 2,
+    "cse_fsl": [HEADED | FIRST] * 2,
+    "fsl_sage": [
+        BLOCK | FIRST | {"down_weights": (1_308 + 813, 200 + 20)},  # and the head of 5 parameters
+        BLOCK | FIRST,
+    ],
+    "ampere": [HEADED, {"down_weights": BLOCK["down_weights"]} | UPLOADS],
     "fedgkt": [
         HEADED
         | UPLOADS

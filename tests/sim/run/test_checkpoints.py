@@ -41,6 +41,9 @@ CASES = {
     "gas": (AWAY,),
     "safsl": (),
     "local_loss": (LATE,),
+    "{fsl_sage: {upload_every: 2, align_every: 2}}": (AWAY,),
+    "{local_loss: {auxiliary: aligned, align_every: 2}}": ("training.optimizer_state=kept",),
+    "ampere": ("training.optimizer_state=kept",),
 }
 
 

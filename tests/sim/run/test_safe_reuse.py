@@ -22,7 +22,9 @@ from cutlayer.sim.methods.registry import METHODS
 DEVICES = [Device(loader=0.25), Device(loader=0.25)]
 ROUNDS = 8
 # Only a simulation gives the order of updates, which the learning digest covers.
-ORDERED = {"splitfed_v2"} | {name for name, known in METHODS.items() if known.asynchronous}
+ORDERED = {"splitfed_v2", "cse_fsl", "fsl_sage"} | {
+    name for name, known in METHODS.items() if known.asynchronous
+}
 
 
 class Trap(ClassicFL):
@@ -271,7 +273,7 @@ def test_what_decides_no_timing_can_be_left_out():
 
 @pytest.mark.parametrize("name", METHODS)
 def test_shipped_methods_reuse_rounds_of_other_clients(tmp_path, name):
-    """EcoFed has two types of round; centralised collects images in its first."""
+    """Some methods have several types of round."""
     loaded = scenario(
         tmp_path,
         MIXED,
@@ -286,7 +288,7 @@ def test_shipped_methods_reuse_rounds_of_other_clients(tmp_path, name):
     (one,), (other,) = reused.methods.values(), every.methods.values()
     assert one.event_digest == other.event_digest
     assert one.learning_digest == other.learning_digest
-    equal = 8 - (2 if name in ("ecofed", "centralised") else 1)
+    equal = 8 - {"ecofed": 2, "centralised": 2, "ampere": 3}.get(name, 1)
     assert one.reused_rounds == (0 if name in ORDERED else equal)
 
 
