@@ -64,6 +64,14 @@ class LocalLossOptions(AveragingOptions):
         return count
 
 
+PLAIN_OPTIONS: Final = LocalLossOptions()
+
+
+def family(options: Any) -> LocalLossOptions:
+    """Return the options, or those of plain local loss if a user's own method has other ones."""
+    return options if isinstance(options, LocalLossOptions) else PLAIN_OPTIONS
+
+
 def head_of(client: int) -> StateKey:
     """Return the state with a client's aligned auxiliary head."""
     return StateKey("head", client)
@@ -88,18 +96,16 @@ class LocalLoss(SplitMethod):
     reusable = True
     untimed = ("head",)  # a client may or may not have its own
 
-    options: LocalLossOptions
-
     @classmethod
     def cycle(cls, options: Any) -> int:
         """Return the rounds from one alignment to the next."""
-        count: int = options.align_every if options.auxiliary == "aligned" else 1
-        return count
+        chosen = family(options)
+        return chosen.align_every if chosen.auxiliary == "aligned" else 1
 
     @classmethod
     def server_replicas(cls, options: Any, participants: int) -> int:
         """Return one per participant, or 1 if the server block is shared."""
-        return participants if options.server == "replicas" else 1
+        return participants if family(options).server == "replicas" else 1
 
     @classmethod
     def server_keeps(cls, options: Any, load: ServerLoad) -> int:
@@ -107,13 +113,13 @@ class LocalLoss(SplitMethod):
 
         All clients store what they upload in a round; the gradients are those of one of them.
         """
-        if options.auxiliary == "own":
+        if family(options).auxiliary == "own":
             return 0
         uploaded = [
             sum(
                 batch.size
                 for batch in PlannedBatches(samples, load.batch_size, load.epochs, 1)
-                if batch.number % options.upload_every == 0
+                if batch.number % family(options).upload_every == 0
             )
             for samples in load.trained[: load.participants]
         ]
@@ -125,6 +131,8 @@ class LocalLoss(SplitMethod):
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:
         """Return the options that affect learning, without those of plain local loss."""
         kept = super().learning_options(options)
+        if not isinstance(options, LocalLossOptions):
+            return kept
         unused = OF_ALIGNMENT if options.auxiliary == "own" else {}
         return {
             name: value
@@ -135,9 +143,9 @@ class LocalLoss(SplitMethod):
     @classmethod
     def check_mixed_cuts(cls, options: Any) -> str | None:
         """Return a reason if the server block is shared or each client has a head of its own."""
-        if options.server == "shared":
+        if family(options).server == "shared":
             return f"{cls.name} with server: shared trains one server block, which needs one cut"
-        if options.auxiliary == "aligned":
+        if family(options).auxiliary == "aligned":
             return f"{cls.name} with auxiliary: aligned aligns all heads at one cut"
         return None
 
@@ -150,15 +158,20 @@ class LocalLoss(SplitMethod):
     @classmethod
     def check_late(cls, options: Any) -> str | None:
         """Return a reason if the clients of a round share one server block, which closes with it."""
-        if options.server == "replicas":
+        if family(options).server == "replicas":
             return None
         return f"{cls.name} with server: shared trains one server block for the clients of a round"
 
     @property
+    def family(self) -> LocalLossOptions:
+        """The options of the family."""
+        return family(self.options)
+
+    @property
     def averaged(self) -> tuple[str, ...]:
         """The device block, the head unless it is aligned, the server block unless it is shared."""
-        own = {"head"} if self.options.auxiliary == "aligned" else set()
-        shared = {"server"} if self.options.server == "shared" else set()
+        own = {"head"} if self.family.auxiliary == "aligned" else set()
+        shared = {"server"} if self.family.server == "shared" else set()
         return tuple(part for part in self.parts if part not in own | shared)
 
     @property
@@ -168,12 +181,12 @@ class LocalLoss(SplitMethod):
 
     def aligns_in(self, index: int) -> bool:
         """Whether the heads are aligned in a round."""
-        return self.options.auxiliary == "aligned" and index % self.options.align_every == 0
+        return self.family.auxiliary == "aligned" and index % self.family.align_every == 0
 
     def open_round(self, index: int) -> Round:
         """Open a chain for each client and, if the server block is shared, one for it."""
         rnd = super().open_round(index)
-        if self.options.server == "shared" and rnd.participants:
+        if self.family.server == "shared" and rnd.participants:
             block = (SERVER,)
             trunk = self.joint_chain(
                 index, rnd.participants, reads=block, writes=block, at_end=True
@@ -199,18 +212,18 @@ class LocalLoss(SplitMethod):
 
     def _own_head(self, client: int) -> Sequence[StateKey]:
         """Return the state of a client's aligned head, or of the initial one before its first."""
-        if self.options.auxiliary == "own":
+        if self.family.auxiliary == "own":
             return ()
         own = head_of(client)
         return (own if own in self.world.learning.digests else HEAD,)
 
     def uploads(self, batch: Batch) -> bool:
         """Whether the activation of a batch is sent."""
-        return batch.number % self.options.upload_every == 0
+        return batch.number % self.family.upload_every == 0
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:
         """Train the block on every batch, and send some activations; receive the head if aligned."""
-        aligned = self.options.auxiliary == "aligned"
+        aligned = self.family.auxiliary == "aligned"
         yield device.receive()
         for batch in device.batches:
             uploads = self.uploads(batch)
@@ -224,7 +237,7 @@ class LocalLoss(SplitMethod):
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:
         """Train the server block on each activation that arrives, and align the head if it is due."""
         own, aligns = server.chain, self.aligns_in(rnd.index)
-        if self.options.server == "shared":
+        if self.family.server == "shared":
             server.chain = rnd.notes[CHAINS][server.member]
         yield server.send(server.weights(*self.sent))
         stored = []
@@ -233,7 +246,7 @@ class LocalLoss(SplitMethod):
             if aligns:
                 stored.append(batch)
                 activation = activation.holding(own.do(auxiliary.keep_upload, activation))
-            if self.options.server == "shared":
+            if self.family.server == "shared":
                 work = server.server_work.train_detached(batch.size)
                 yield from server.compute_exclusively(rnd.notes[STEPS], work, Activity.TRAIN)
                 server.chain.do(operations.server_step_detached, activation)
@@ -245,10 +258,10 @@ class LocalLoss(SplitMethod):
 
     def _align(self, server: ServerEndpoint, rnd: Round, stored: Sequence[Batch]) -> Process:
         """Align the client's head with the gradients of the present server block, and send it."""
-        epochs, own = self.options.align_epochs, rnd.chains[server.member]
+        epochs, own = self.family.align_epochs, rnd.chains[server.member]
         works = [server.server_work.align(batch.size, epochs) for batch in stored]
         work = sum(works[1:], start=works[0])
-        if self.options.server == "shared":
+        if self.family.server == "shared":
             yield from server.compute_exclusively(rnd.notes[STEPS], work, Activity.TRAIN)
         else:
             yield server.compute(work, Activity.TRAIN)

@@ -37,7 +37,7 @@ def test_losses_that_are_not_finite_are_unknown() -> None:
 # In a round, 3 clients have 10, 20 and 30 samples in batches of 8; one of 1 sample may be left out.
 METHODS = (
     *("classic_fl", "fedprox", "splitfed", "splitfed_v2", "split_learning", "centralised"),
-    *("local_loss", "{ecofed: {init: random}}"),
+    *("local_loss", "{ecofed: {init: random}}", "{ampere: {first_phase: 0}}"),
 )
 
 

@@ -25,6 +25,8 @@ CASES = {
         "fedasync",
         "classic_fl, two slices",
         "drawing",
+        "cse_fsl",
+        "ampere",
     ],
     3: [
         "pipar",
@@ -34,6 +36,7 @@ CASES = {
         "splitfed, late",
         "fedprox, kept",
         "safsl",
+        "fsl_sage",
     ],
 }
 
