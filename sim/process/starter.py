@@ -6,14 +6,17 @@ That process, Python's fork server, is started once and serves all pools of the 
 import multiprocessing
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from cutlayer.sim.process.python_path import safe_path_for_children
+
+ENDING_S: Final = 5  # how long a killed fork server may take to end
 
 
 class Starter:
@@ -45,13 +48,12 @@ class Starter:
         Unlike with `multiprocessing` alone, it does not import the script of the main process, so a
         script needs no `if __name__ == "__main__"`. Raises OSError or EOFError if the fork server dies.
         """
-        self.prepare()  # if the fork server was killed
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=target, args=(theirs, *arguments), daemon=True)
         try:
             with safe_path_for_children(), _without_main():
                 if self._method == "forkserver":
-                    process.start()  # waits until the imports are done
+                    self._fork(process)
                 else:
                     with _without_interrupts():
                         process.start()
@@ -61,6 +63,21 @@ class Starter:
         finally:
             theirs.close()
         return process, ours
+
+    def _fork(self, process: BaseProcess) -> None:
+        """Start a process once the imports are done, with a new fork server if the old one was killed.
+
+        The system may take a moment to end a killed process, whose socket is closed before.
+        """
+        for _ in range(ENDING_S * 20):
+            self.prepare()
+            try:
+                process.start()
+            except ConnectionRefusedError:
+                time.sleep(1 / 20)
+            else:
+                return
+        process.start()
 
 
 @contextmanager

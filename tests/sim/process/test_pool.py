@@ -1,5 +1,6 @@
 """Worker processes: results, order, cancelling, deaths, full folders, errors and users' modules."""
 
+import multiprocessing
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,7 @@ from cutlayer.models.own_object import import_own, looking_in
 from cutlayer.sim.process import exchange
 from cutlayer.sim.process import pool as pool_module
 from cutlayer.sim.process.pool import ASSIGNED, Pool
+from cutlayer.sim.process.starter import Starter
 from cutlayer.sim.process.tasks import Backend, Result, Task, TaskError, Ticket, WorkerDiedError
 
 NOTES: list[str] = []
@@ -385,3 +388,24 @@ def test_spawned_workers_do_the_same(tmp_path: Path) -> None:
         assert found[2].report["threads"] == 2
         folders = pool._exchange.folders
     assert not any(Path(folder).exists() for folder in folders)
+
+
+def test_a_killed_fork_server_may_take_a_moment_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        pytest.skip("the system has no fork server")
+    refusals = [ConnectionRefusedError(), ConnectionRefusedError()]
+    start = multiprocessing.get_context("forkserver").Process.start
+
+    def refusing_at_first(process: BaseProcess) -> None:
+        if refusals:
+            raise refusals.pop()
+        start(process)
+
+    starter = Starter(())
+    monkeypatch.setattr(
+        multiprocessing.get_context("forkserver").Process, "start", refusing_at_first
+    )
+    process, pipe = starter.start(leave, "argument")
+    process.join()
+    pipe.close()
+    assert process.exitcode == 7
