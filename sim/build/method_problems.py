@@ -53,6 +53,10 @@ def method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Ite
     if complaint is not None:
         yield loaded.problem(path, complaint, entry.label)
         return
+    optimizer = optimizer_of(scenario, options)
+    if (complaint := method.check_optimizer(options, optimizer)) is not None:
+        yield loaded.problem(("training", "optimizer"), complaint)
+        return
     edges: KeyPath = (*path, entry.name, "edges")
     try:
         edge_nodes = edge_nodes_of(plan.topology, options, (*edges, "peers"))

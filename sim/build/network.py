@@ -67,6 +67,7 @@ def connect(
     node_types: Sequence[NodeType] = ("server",),
     edge_nodes: EdgeNodes | None = None,
     keep_accounts: bool = False,
+    multicasts: bool = False,
 ) -> ClientNetwork:
     """Build the network of a plan's topology.
 
@@ -74,7 +75,9 @@ def connect(
     topology.
 
     Under TCP, headers make each byte consume more of every link, and the round trip of a connection
-    is that of its two routes. `keep_accounts` records what limited each transfer of a round.
+    is that of its two routes. `keep_accounts` records what limited each transfer of a round. If the
+    method `multicasts`, all routes have the general solver, so that rates do not depend on which trees
+    exist already.
     """
     settings = transports(plan)
     topology, count = plan.topology, len(plan.topology.clients)
@@ -146,6 +149,7 @@ def connect(
         weights=(
             None if all(weight(start) == 1 for start in runs.starts) else Lazy(runs.count, weight)
         ),
+        general=multicasts,
         transport=transport,
         profiles=profiles,
         alike=runs,

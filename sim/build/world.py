@@ -76,6 +76,7 @@ def assemble(
         node_types=method.node_types(options),
         edge_nodes=edge_nodes,
         keep_accounts=keep_accounts,
+        multicasts=method.multicasts,
     )
     nodes = _nodes(plan, recipe, method, clock, edge_nodes.names[: connected.edges])
     world = World(

@@ -140,6 +140,32 @@ class ServerWork:
         statistics = elementwise(self.profile, received * self._values, 2, 4)
         return statistics + elementwise(self.profile, balanced * self._values, 3, 2)
 
+    def merge(self, samples: int) -> Work:
+        """Return MergeSFL's copy of `samples` activations into one, and the scaling of gradients."""
+        return elementwise(self.profile, samples * self._values, 4, 1)
+
+    def mean_gradient(self, samples: int) -> Work:
+        """Return a weighted sum of gradients, which have `samples` rows in all."""
+        return elementwise(self.profile, samples * self._values, 2, 2)
+
+    def train_aggregated(self, samples: int, members: int, rows: int, classes: int) -> Work:
+        """Return EPSL's step on `samples` of `members`, with `rows` rows of each aggregated into one.
+
+        Forward on all samples, the sums of activations and last-layer gradients, forward on the
+        aggregated rows, backward on these and the rest, and the step.
+        """
+        if not rows:
+            return self._train(samples)
+        summed = members * rows * (self._values + classes)
+        forward = self._block.forward(samples) + self._block.forward(rows)
+        backward = self._block.backward(samples - (members - 1) * rows) + self._block.step()
+        return self._overhead + forward + backward + elementwise(self.profile, summed, 2, 2)
+
+    def fuse(self, parameters: int, members: int, replicas: int) -> Work:
+        """Return SMoFi's mean of the momentum buffers of `members`, copied to `replicas`."""
+        copies = elementwise(self.profile, parameters * replicas, 2, 0)
+        return self.average(parameters, members) + copies
+
     def average(self, parameters: int, members: int) -> Work:
         """Return FedAvg's weighted sum over `members` copies of `parameters` weights."""
         each = 2 * members  # read a member and the sum so far; multiply and add

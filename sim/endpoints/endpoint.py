@@ -78,7 +78,7 @@ class Endpoint:
         limit = self.outstanding_limit
         if limit == 1:
             return left
-        self._outstanding += 1
+        self.will_send()
         room = world.clock.event()
         if self._outstanding < limit:
             room.succeed()
@@ -99,6 +99,10 @@ class Endpoint:
         else:
             transfer.begin()
         return left
+
+    def will_send(self) -> None:
+        """Count a message that is being sent or waits to be."""
+        self._outstanding += self.outstanding_limit > 1
 
     def has_sent(self, row: int) -> None:
         """Continue after the transfer that is logged as `row`: its last byte has left."""

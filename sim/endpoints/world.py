@@ -60,7 +60,9 @@ class Closing:
 class RoundLog:
     """The intervals of the current round, and its bytes: at the end, sent = delivered + dropped.
 
-    `parts` has the parts of the messages that arrive whole, by row, see `cutlayer.sim.log.traffic`.
+    `parts` has the parts of the messages that arrive whole, by row, see `cutlayer.sim.log.traffic`. A
+    multicast has a row for each receiver, of which the first has the bytes; `copies` has that row for
+    each of the others.
     """
 
     rows: list[Interval] = field(default_factory=list)
@@ -68,6 +70,7 @@ class RoundLog:
     bytes_delivered: int = 0
     bytes_dropped: int = 0
     parts: dict[int, Parts] = field(default_factory=dict)
+    copies: dict[int, int] = field(default_factory=dict)
 
     def add(self, interval: Interval) -> int:
         """Log an interval and return its row number."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cutlayer.sim.learning import activation_pool as activation_pool
     from cutlayer.sim.learning import auxiliary as auxiliary
     from cutlayer.sim.learning import distillation as distillation
+    from cutlayer.sim.learning import joint_steps as joint_steps
     from cutlayer.sim.learning import operations as operations
     from cutlayer.sim.learning.chain import Operation
 
@@ -23,6 +24,7 @@ _DRAW_NOTHING: Final = frozenset(
         "cutlayer.sim.learning.activation_pool",
         "cutlayer.sim.learning.auxiliary",
         "cutlayer.sim.learning.distillation",
+        "cutlayer.sim.learning.joint_steps",
         "cutlayer.sim.learning.operations",
     }
 )
@@ -94,4 +96,5 @@ if not TYPE_CHECKING:
     activation_pool = DeferredOperations("cutlayer.sim.learning.activation_pool")
     auxiliary = DeferredOperations("cutlayer.sim.learning.auxiliary")
     distillation = DeferredOperations("cutlayer.sim.learning.distillation")
+    joint_steps = DeferredOperations("cutlayer.sim.learning.joint_steps")
     operations = DeferredOperations("cutlayer.sim.learning.operations")

@@ -60,10 +60,16 @@ class Interleaved:
 
     def do(self, count: int, operation: Operation, *arguments: Any) -> tuple[TensorRef | None, ...]:
         """Issue an operation on the trunk that returns a sequence of `count` results."""
-        if not self.trunk.records:
+        return self.do_on(self.trunk, count, operation, *arguments)
+
+    def do_on(
+        self, chain: Chain, count: int, operation: Operation, *arguments: Any
+    ) -> tuple[TensorRef | None, ...]:
+        """Issue an operation on one of the chains that returns a sequence of `count` results."""
+        if not chain.records:
             return (None,) * count
         results = tuple(TensorRef() for _ in range(count))
-        self.issue(self.trunk, operation, contents(arguments), results)
+        self.issue(chain, operation, contents(arguments), results)
         return results
 
     @property

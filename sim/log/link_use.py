@@ -8,6 +8,7 @@ other clients can share a record.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from cutlayer.sim.network.routes import Uses
 Key = str | tuple[int, int]  # a shared resource, or (member, index among the client's own)
 Direction = Literal["up", "down", "both"]
 
+NO_COPIES: Final[Mapping[int, int]] = MappingProxyType({})
 ACCESS: Final[Mapping[Direction, str]] = {
     "up": "access links, up",
     "down": "access links, down",
@@ -130,11 +132,18 @@ class ClientRoutes:
         intervals: Intervals,
         participants: Sequence[int],
         bottleneck_s: Mapping[str, float],
+        copies: Mapping[int, int] = NO_COPIES,
     ) -> dict[Key, LinkUse]:
-        """Return the use of every resource that a transfer of the round crossed."""
+        """Return the use of every resource that a transfer of the round crossed.
+
+        `copies` has the rows of multicasts that have their bytes in another row, and that row. Each
+        resource carries a multicast once, at the largest consumption per byte of its receivers.
+        """
         uses: dict[Key, LinkUse] = {}
         up = intervals.of(Phase.UPLINK)
         for key, rows, consumption in self._crossings(intervals, participants):
+            if copies:
+                rows, consumption = _merged(rows, consumption, copies)
             start, end = intervals.start[rows], intervals.end[rows]
             wire = intervals.wire_bytes[rows]
             busy, peak = occupancy(start, end)
@@ -195,6 +204,17 @@ class ClientRoutes:
         if self._edges is not None:
             yield up & (intervals.actor < 0), intervals.actor, self._edges.node_ups
             yield down & (intervals.peer < 0), intervals.peer, self._edges.node_downs
+
+
+def _merged(
+    rows: NDArray[np.intp], consumption: NDArray[np.float64], copies: Mapping[int, int]
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the rows on a resource with each multicast once, by the row that has its bytes."""
+    largest: dict[int, float] = {}
+    for row, amount in zip(rows.tolist(), consumption.tolist(), strict=True):
+        carrier = copies.get(row, row)
+        largest[carrier] = max(amount, largest.get(carrier, 0.0))
+    return np.array([*largest], np.intp), np.array([*largest.values()])
 
 
 def _grouped(rows: NDArray[np.intp], member: NDArray[Any], members: int) -> list[NDArray[np.intp]]:

@@ -38,7 +38,8 @@ class RoundRecord:
     `active_s` has the seconds of each state of a device, see `active_times`. `barrier_s` is the mean
     time for which a client had finished and waited for the round to close. `server_wait_s` is the sum of
     the waits of all server jobs. `uses` has the use of each link, `loads` the load of shared links over
-    time, if it was recorded. `wire_by` and `payload_by` have the bytes by category and direction, see
+    time, if it was recorded. `copies` has the rows of multicasts whose bytes are in another row, with
+    that row. `wire_by` and `payload_by` have the bytes by category and direction, see
     `cutlayer.sim.log.traffic`.
     """
 
@@ -68,6 +69,16 @@ class RoundRecord:
     tiers: Mapping[str, float] = field(default_factory=dict)
     uses: Mapping[Key, LinkUse] = field(default_factory=dict)
     loads: Mapping[str, LoadSeries] = field(default_factory=dict)
+    copies: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def moved_bytes(self) -> NDArray[np.int64]:
+        """The bytes on the wire of each row's transfer; a copy has those of its multicast."""
+        moved = self.intervals.wire_bytes
+        if self.copies:
+            moved = moved.copy()
+            moved[[*self.copies]] = moved[[*self.copies.values()]]
+        return moved
 
 
 def close_record(

@@ -25,6 +25,7 @@ from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.aggregation import FEDAVG, Aggregation, FedAdam, FedAvg, FedAvgM, FedYogi
 from cutlayer.sim.learning.chain import Chain
 from cutlayer.sim.learning.digest import Ingredient
+from cutlayer.sim.learning.recipe import Optimizer
 from cutlayer.sim.learning.state_key import ALL_CLIENTS, StateKey, shared
 from cutlayer.sim.methods.members import Members
 from cutlayer.sim.methods.signature import signature
@@ -121,7 +122,8 @@ class Method(ABC):
 
     `reusable` lets a run without tensors reuse rounds with equal `signature`. It is not inherited: a
     class sets it for its own code. `untimed` names attributes, notes and parts of states that
-    do not affect timing, and may differ between such rounds.
+    do not affect timing, and may differ between such rounds. A class that sends multicasts
+    (`cutlayer.sim.endpoints.multicast`) sets `multicasts`.
     """
 
     name: ClassVar[str]
@@ -133,6 +135,7 @@ class Method(ABC):
     needs_both_blocks: ClassVar[bool] = False
     cancels: ClassVar[bool] = False
     asynchronous: ClassVar[bool] = False
+    multicasts: ClassVar[bool] = False
     reusable: ClassVar[bool] = False
     untimed: ClassVar[tuple[str, ...]] = ()
 
@@ -227,6 +230,11 @@ class Method(ABC):
 
         Of these clients, `participants` train in a round, or at the same time if there are no rounds.
         """
+        return None
+
+    @classmethod
+    def check_optimizer(cls, options: Any, optimizer: Optimizer) -> str | None:  # noqa: ARG003
+        """Return why a method cannot train with this optimizer, or None if it can."""
         return None
 
     @classmethod

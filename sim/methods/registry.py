@@ -12,6 +12,7 @@ from cutlayer.sim.methods.centralised import Centralised
 from cutlayer.sim.methods.classic_fl import ClassicFL
 from cutlayer.sim.methods.cse_fsl import CSEFSL
 from cutlayer.sim.methods.ecofed import EcoFed
+from cutlayer.sim.methods.epsl import EPSL
 from cutlayer.sim.methods.fedasync import FedAsync
 from cutlayer.sim.methods.fedbuff import FedBuff
 from cutlayer.sim.methods.fedgkt import FedGKT
@@ -19,9 +20,12 @@ from cutlayer.sim.methods.fedprox import FedProx
 from cutlayer.sim.methods.fsl_sage import FSLSAGE
 from cutlayer.sim.methods.gas import GAS
 from cutlayer.sim.methods.local_loss import LocalLoss
+from cutlayer.sim.methods.mergesfl import MergeSFL
 from cutlayer.sim.methods.method import Method, MethodOptions
 from cutlayer.sim.methods.pipar import PiPar
 from cutlayer.sim.methods.safsl import SAFSL
+from cutlayer.sim.methods.sfl_ga import SFLGA
+from cutlayer.sim.methods.smofi import SMoFi
 from cutlayer.sim.methods.split_learning import SplitLearning
 from cutlayer.sim.methods.splitfed import SplitFed
 from cutlayer.sim.methods.splitfed_v2 import SplitFedV2
@@ -47,6 +51,10 @@ METHODS: Final[Mapping[str, type[Method]]] = {
         FedBuff,
         SAFSL,
         GAS,
+        SMoFi,
+        SFLGA,
+        EPSL,
+        MergeSFL,
     )
 }
 OPTIONS: Final = {name: shipped.Options for name, shipped in METHODS.items()}

@@ -74,6 +74,8 @@ class Network:
                 self._capacities[name] = capacity
             for index, route in enumerate(routes):
                 self._uses[index] = total_uses(resources, index, route)
+        self._trees: dict[tuple[int, ...], int] = {}
+        self._branches: dict[int, tuple[int, ...]] = {}  # the routes of each tree
         self._queues = RouteQueues()
         self._sequence = 0
         self._latest = 0
@@ -119,7 +121,7 @@ class Network:
                 f"there is no route {route_index}: the network has {self._runs.count} routes"
             )
         if weight is None:
-            weight = 1 if self._weights is None else self._weights[route_index]
+            weight = self._weight(route_index)
         if not (0 <= size_bytes < inf and 0 < weight < inf and cap >= 0):
             raise NetworkError(
                 "a transfer needs a finite size >= 0, a finite weight > 0 and a cap >= 0, "
@@ -132,6 +134,34 @@ class Network:
         if not self.fifo or self._queues.enter(flow):
             self._begin(flow, now)
         return flow
+
+    def tree(self, routes: Iterable[int]) -> int:
+        """Return the route of a multicast: to the ends of all of these routes at once.
+
+        A transfer on it is one flow over every resource of the routes, each of which carries it once: at
+        its largest consumption per byte (on a medium, that of the slowest station). The slowest branch
+        therefore sets the rate, and other flows see one competitor, with the least weight of the routes.
+        The transport does not cap it. The tree of a single route is that route. A new tree forms the
+        components anew.
+        """
+        members = tuple(sorted({*routes}))
+        if len(members) == 1:
+            return members[0]
+        if members not in self._trees:
+            index = self._runs.count
+            uses: dict[str, float] = {}
+            for route in members:
+                for name, amount in self._uses[route]:
+                    uses[name] = max(amount, uses.get(name, 0))
+            self._uses[index] = tuple(uses.items())
+            self._runs = Runs.apart(index + 1)
+            self._trees[members], self._branches[index] = index, members
+            self._choose_again(self.env.now)
+        return self._trees[members]
+
+    def branches(self, route: int) -> tuple[int, ...]:
+        """Return the routes of a tree; those of any other route are itself."""
+        return self._branches.get(route, (route,))
 
     def cancel(self, flow: Flow) -> float:
         """Stop a transfer and return the bytes that it had left; `flow.done` never succeeds."""
@@ -270,6 +300,12 @@ class Network:
         )
         return len(flows)
 
+    def _weight(self, route: int) -> float:
+        """Return the weight of a route, or the least of a tree's."""
+        if self._weights is None:
+            return 1
+        return min(self._weights[branch] for branch in self.branches(route))
+
     def _used_solvers(self) -> Iterable[Solver]:
         """Return the solvers of all routes that were used, each once."""
         solvers = self._solver
@@ -283,8 +319,9 @@ class Network:
             return
         if self._changing is not None:
             self._changing.begins(flow.route)
-        if self._transport is not None:
-            flow.cap = min(flow.cap, self._transport.begins(flow))
+        transport = self._transport_of(flow)
+        if transport is not None:
+            flow.cap = min(flow.cap, transport.begins(flow))
         flow.state = SENDING
         route = flow.route
         solver = self._solver[route]
@@ -313,10 +350,15 @@ class Network:
     def _over(self, flow: Flow) -> None:
         """Close the accounts of a transfer that has ended or was cancelled."""
         self._own.charge(flow)
-        if self._transport is not None:
-            self._transport.ends(flow)
+        transport = self._transport_of(flow)
+        if transport is not None:
+            transport.ends(flow)
         if self._changing is not None:
             self._changing.ends(flow.route)
+
+    def _transport_of(self, flow: Flow) -> Transport | None:
+        """Return the transport that caps a transfer; None for a multicast."""
+        return None if flow.route in self._branches else self._transport
 
     def _renew_cap(self, flow: Flow) -> None:
         now = self.env.now

@@ -97,7 +97,7 @@ class Probe:
     def note(self, solver: Solver, now: float) -> None:
         """Record rates and bottlenecks of one solver's transfers, which hold from `now` on."""
         for flow in solver.flows():
-            if flow.route in self._routes:
+            if not self._routes.isdisjoint(self._network.branches(flow.route)):
                 probed = self._probed.setdefault(flow.sequence, Probed(flow))
                 rate = float(solver.rate(flow))
                 span = Span(float(now), rate, self._bottleneck(solver, flow, rate))

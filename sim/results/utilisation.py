@@ -96,7 +96,7 @@ def access_steps(kept: KeptRound, line: str, capacities: Mapping[str, float]) ->
                 share_of_rate[member] = use.consumed / use.wire_bytes / capacity
         rows = np.flatnonzero(moves)
         rows = rows[share_of_rate[member_of[rows]] > 0]
-        rate = log.wire_bytes[rows] / log.duration[rows]
+        rate = kept.record.moved_bytes[rows] / log.duration[rows]
         found.append((log.start[rows], log.end[rows], rate * share_of_rate[member_of[rows]]))
     if not found:
         return Steps(np.array([0.0, until_s]), np.zeros(1))

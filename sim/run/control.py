@@ -173,6 +173,7 @@ def closed_round(rnd: Round, record: RoundRecord, fleet: Fleet, batch_size: int)
         phase: per_member(log.flops, log.of(phase))
         for phase in (Phase.DEVICE_COMPUTE, Phase.SERVER_COMPUTE)
     }
+    received = per_member(record.moved_bytes.astype(np.float64), log.of(Phase.DOWNLINK))
     done = finished_s(log, count)
     return ClosedRound(
         rnd.index,
@@ -190,7 +191,7 @@ def closed_round(rnd: Round, record: RoundRecord, fleet: Fleet, batch_size: int)
                 queue_s=seconds[Phase.SERVER_QUEUE][i],
                 server_s=seconds[Phase.SERVER_COMPUTE][i],
                 up_bytes=int(record.wire_up[i]),
-                down_bytes=int(record.wire_down[i]),
+                down_bytes=int(received[i]),
                 device_flops=flops[Phase.DEVICE_COMPUTE][i],
                 server_flops=flops[Phase.SERVER_COMPUTE][i],
                 dropped=i in rnd.dropped,

@@ -180,11 +180,14 @@ class _RoutesOfClient:
         world, probe = self.world, self.probe
         assert probe is not None
         log, member = kept.record.intervals, kept.participants.index(self.owner.name)
+        copies = kept.record.copies
         window = kept.round_type == WINDOW
         began_s = kept.start_s - world.clock.epoch_s if window else 0.0
         weight = 1 / transports(plan)[self.client].header_efficiency
         seen = {
-            ends: [p for p in probe.transfers if p.flow.route == route.index]
+            ends: [
+                p for p in probe.transfers if route.index in world.network.branches(p.flow.route)
+            ]
             for ends, route in self._routes.items()
         }
         member_of = np.where(log.phase == Phase.UPLINK, log.actor, log.peer)
@@ -213,9 +216,9 @@ class _RoutesOfClient:
                 start_s=start_s - began_s,
                 end_s=end_s - began_s,
                 delay_s=float(log.delay[row]),
-                wire_bytes=int(log.wire_bytes[row]),
-                payload_bytes=int(log.payload_bytes[row]),
-                carried_bytes=float(log.wire_bytes[row]) * weight,
+                wire_bytes=int(log.wire_bytes[of := copies.get(row, row)]),
+                payload_bytes=int(log.payload_bytes[of]),
+                carried_bytes=float(log.wire_bytes[of]) * weight,
                 dropped=dropped,
                 cap=cap,
                 cap_from=cap_from,
@@ -233,7 +236,7 @@ def _account(world: World, probed: Probed | None, start_s: float, end_s: float) 
     """Return a transfer's seconds by what held it."""
     if probed is None:
         return Account(start_s, end_s)
-    if isinstance(world.transport, Tcp):
+    if isinstance(world.transport, Tcp) and probed.flow.sequence in world.transport.accounts:
         return world.transport.accounts[probed.flow.sequence]
     return Account(start_s, end_s, own_link_s=probed.flow.own_link_s)
 

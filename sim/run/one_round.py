@@ -60,8 +60,9 @@ def play_round(
         peers=members_that_are_nodes(world, rnd.participants),
     )
     bottleneck_s = world.network.collect_bottlenecks()
-    uses = world.client_routes.uses(intervals, rnd.participants, bottleneck_s)
-    return replace(record, uses=uses, loads={} if loads is None else loads.series())
+    uses = world.client_routes.uses(intervals, rnd.participants, bottleneck_s, log.copies)
+    series = {} if loads is None else loads.series()
+    return replace(record, uses=uses, loads=series, copies=log.copies)
 
 
 def edge_slots(world: World) -> list[Slots]:

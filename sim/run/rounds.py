@@ -9,6 +9,7 @@ are always played, and so are rounds that change their method or a state while t
 from collections.abc import Hashable, Mapping
 from typing import Any
 
+from cutlayer.sim.learning.digest import Digest
 from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.log.record import RoundRecord
 from cutlayer.sim.methods.method import Method, Round
@@ -86,9 +87,10 @@ class RoundEngine(Engine):
             return play_round(self.method, rnd, record_loads=loads)
         played = self._played.get(key)
         if played is None:
-            versions = dict(self.world.learning.versions)
+            versions, orders = dict(self.world.learning.versions), _orders(rnd)
             record = play_round(self.method, rnd, record_loads=loads)
-            if self._key(rnd) == key and self._states_kept(rnd, versions):
+            kept = orders == _orders(rnd) and self._states_kept(rnd, versions)
+            if self._key(rnd) == key and kept:
                 self._played[key] = record, list(rnd.dropped)
             return record
         self.result.reused_rounds += 1
@@ -107,9 +109,12 @@ class RoundEngine(Engine):
             return None
 
     def _states_kept(self, rnd: Round, before: Mapping[StateKey, int]) -> bool:
-        """Whether no state and no digest changed during a round, except those of dropped members."""
-        if any(chain.group is not None for chain in rnd.chains):
-            return False
+        """Whether no state changed during a round, except those of dropped members."""
         dropped = {key for member in rnd.dropped for key in rnd.chains[member].writes}
         changed = before.items() ^ self.world.learning.versions.items()
         return all(key in dropped for key, _ in changed)
+
+
+def _orders(rnd: Round) -> set[Digest]:
+    """Return the digests of the orders in which interleaved chains of a round have run so far."""
+    return {chain.group.digest for chain in rnd.chains if chain.group is not None}

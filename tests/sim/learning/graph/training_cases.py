@@ -85,6 +85,11 @@ CASES: Final = {
     "safsl": ("safsl", ROUNDS % 3),
     "gas": ("gas", KEPT, ROUNDS % 4),
     "gas, dropouts": ("{gas: {activation_buffer: 2}}", CHURN % "0.3 s", ROUNDS % 4),
+    "smofi": ("smofi", ROUNDS % 3),
+    "smofi, kept": ("{smofi: {staleness: constant}}", KEPT),
+    "sfl_ga": ("sfl_ga", KEPT),
+    "epsl": ("{epsl: {share: 0.3}}", KEPT),
+    "mergesfl": ("mergesfl", KEPT),
     "drawing": ("splitfed_v2", "model.name=own_models:dropout"),
 }
 
