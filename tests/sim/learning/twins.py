@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from joint_twins import epsl, mergesfl, sfl_ga, smofi
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, log_softmax, softmax
 from twin_study import EVERYBODY, Batch, Copies, Copy, Study, Weights, weights_of
@@ -455,4 +456,11 @@ TWINS: dict[str, tuple[Twin, dict[str, Any]]] = {
     "{ecofed: {init: random, bits: null, period: 3}}": (ecofed, {"period": 3, "bits": None}),
     "split_learning": (split_learning, {}),
     "centralised": (centralised, {}),
+    "smofi": (smofi, {"power": 0.5}),
+    "{smofi: {staleness: constant}}": (smofi, {"power": 0}),
+    "sfl_ga": (sfl_ga, {}),
+    "{epsl: {share: 0}}": (epsl, {"share": 0}),
+    "{epsl: {share: 0.3}}": (epsl, {"share": 0.3}),
+    "{epsl: {share: 1}}": (epsl, {"share": 1}),
+    "mergesfl": (mergesfl, {}),
 }
