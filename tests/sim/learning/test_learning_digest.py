@@ -161,6 +161,7 @@ AGGREGATIONS = {
     "fedadam": {"lr": 0.2, "beta1": 0.8, "beta2": 0.98, "tau": 0.01},
     "fedyogi": {"lr": 0.2, "beta1": 0.8, "beta2": 0.98, "tau": 0.01},
 }
+JOINT = ("smofi", "sfl_ga", "epsl", "mergesfl")  # their servers step for all clients together
 AVERAGING = (
     "classic_fl",
     "fedprox",
@@ -171,6 +172,7 @@ AVERAGING = (
     *FAMILY,
     "fedgkt",
     "ecofed",
+    *JOINT,
 )
 for _method in AVERAGING:
     _path = f"methods.{_method}.aggregation"
@@ -183,11 +185,8 @@ for _method in AVERAGING:
             )
             LEARNING[f"{_path}.{_name}.{_key}"] = option(_method, _after, first=_first)
 
-# Of asynchronous methods, whose digest covers the order of arrival.
-for _method in ASYNCHRONOUS:
+for _method in (*ASYNCHRONOUS, "smofi"):
     LEARNING |= {
-        f"methods.{_method}.in_flight": option(_method, "in_flight: 1"),
-        f"methods.{_method}.window": option(_method, "window: {versions: 3}"),
         f"methods.{_method}.staleness": option(_method, "staleness: hinge"),
         f"methods.{_method}.staleness.hinge.a": option(
             _method, "staleness: {hinge: {a: 3}}", first="staleness: hinge"
@@ -199,7 +198,14 @@ for _method in ASYNCHRONOUS:
             _method, "staleness: {polynomial: {a: 2}}", first="staleness: polynomial"
         ),
     }
+# Of asynchronous methods, whose digest covers the order of arrival.
+for _method in ASYNCHRONOUS:
+    LEARNING |= {
+        f"methods.{_method}.in_flight": option(_method, "in_flight: 1"),
+        f"methods.{_method}.window": option(_method, "window: {versions: 3}"),
+    }
 LEARNING |= {
+    "methods.epsl.share": option("epsl", "share: 0.3"),
     "methods.fedasync.rate": option("fedasync", "rate: 0.3"),
     "methods.fedasync.mu": option("fedasync", "mu: 0.1"),
     "methods.fedbuff.buffer": option("fedbuff", "buffer: 2", first="buffer: 1"),
@@ -230,7 +236,8 @@ for _method in ("local_loss", "cse_fsl", "fsl_sage"):
     }
 LEARNING["methods.ampere.first_phase"] = option("ampere", "first_phase: 2")
 
-for _method in (*EVERY, *OTHERS, *ASYNCHRONOUS):  # the order of arrival is in the last ones'
+# The order of arrival is in the digests of the last ones.
+for _method in (*EVERY, *OTHERS, *JOINT, *ASYNCHRONOUS):
     LEARNING[f"methods.{_method}.init"] = option(_method, "init: holistic", "model.name=vgg5")
     LEARNING[f"methods.{_method}.weights"] = option(
         _method,
@@ -386,7 +393,8 @@ def test_every_field_is_classified_as_learning_or_time() -> None:
     assert len(known) > 40
     assert known == LEARNING.keys() | TIME.keys() | NUMERICS.keys()
     assert len(known) == len(LEARNING) + len(TIME) + len(NUMERICS)
-    assert {label.partition(".")[0] for label in METHODS} == {*LABELS, *OTHERS, *ASYNCHRONOUS}
+    others = {*OTHERS, *JOINT, *ASYNCHRONOUS}
+    assert {label.partition(".")[0] for label in METHODS} == {*LABELS, *others}
 
 
 @pytest.fixture(scope="module")

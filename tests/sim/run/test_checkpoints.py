@@ -44,6 +44,10 @@ CASES = {
     "{fsl_sage: {upload_every: 2, align_every: 2}}": (AWAY,),
     "{local_loss: {auxiliary: aligned, align_every: 2}}": ("training.optimizer_state=kept",),
     "ampere": ("training.optimizer_state=kept",),
+    "smofi": ("training.optimizer_state=kept",),
+    "sfl_ga": (),
+    "epsl": (),
+    "mergesfl": ("training.optimizer_state=kept",),
 }
 
 

@@ -278,3 +278,17 @@ def test_transfers_to_an_edge_node_are_explained_too(tmp_path: Path, transport: 
     assert_sound(found)
     assert [t.direction for t in found.transfers] == ["down", "up"] * 2
     assert {t.activity for t in found.transfers} == {"weights"}
+
+
+@pytest.mark.parametrize("transport", ["ideal", "tcp"])
+def test_a_multicast_has_its_bytes_for_every_receiver(tmp_path: Path, transport: str) -> None:
+    changed = f"transport={transport}", "methods=[sfl_ga]"
+    sizes = []
+    for client in ("edge-0.pi-0", "edge-0.pi-1"):
+        found = explained(tmp_path, SHARED, *changed, client=client)
+        for transfer in found.transfers:
+            carried = sum(piece.seconds * piece.rate for piece in transfer.pieces)
+            assert carried == pytest.approx(transfer.wire_bytes, rel=1e-6, abs=1)
+        sizes.append([t.wire_bytes for t in found.transfers if t.activity == "gradient"])
+    assert sizes[0] == sizes[1]
+    assert min(sizes[0]) > 0

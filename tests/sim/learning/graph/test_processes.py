@@ -27,6 +27,8 @@ CASES = {
         "drawing",
         "cse_fsl",
         "ampere",
+        "smofi",
+        "mergesfl",
     ],
     3: [
         "pipar",
@@ -37,6 +39,8 @@ CASES = {
         "fedprox, kept",
         "safsl",
         "fsl_sage",
+        "sfl_ga",
+        "epsl",
     ],
 }
 
