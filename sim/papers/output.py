@@ -8,7 +8,7 @@ from rich.console import Console
 from cutlayer.sim.files.atomic import whole_text
 from cutlayer.sim.files.csv_text import CsvWriter
 from cutlayer.sim.papers.ecofed_map import Point
-from cutlayer.sim.validate.table import Line, Table, deviation_text, quantity_text
+from cutlayer.sim.validate.table import BYTES, Line, Table, deviation_text, quantity_text
 from cutlayer.sim.views.columns import print_grid, print_text
 
 COLUMNS = ("quantity", "unit", "published", "kind", "simulated", "deviation", "asked", "holds")
@@ -55,7 +55,7 @@ def write_csv(table: Table, path: Path) -> None:
                     line.unit,
                     line.published,
                     line.kind,
-                    _number(line.simulated),
+                    line.simulated if line.unit == BYTES else _number(line.simulated),
                     _number(line.deviation),
                     line.within,
                     line.holds,

@@ -14,6 +14,7 @@ TABLES: Final = {
     "edpfl": "round times and bytes of two real Raspberry Pis on one Wi-Fi medium",
     "ares": "VGG5 whole and cut on a Raspberry Pi and a Jetson Nano",
     "mpsl": "VGG19 by layer on a Pi 4, a VM and a laptop",
+    "bpfree": "bytes of SplitFed v2 and CSE-FSL on ResNet18, to the byte",
     "benchmark-pi": "seven networks on a Pi 4 and a Pi 5, and predictions by the others",
 }
 
@@ -33,12 +34,13 @@ def reproduce(name: str, progress: Progress) -> Reproduced:
 
         points = list(ecofed_map.points(progress))
         return Reproduced(ecofed.table(points), points)
-    from cutlayer.sim.papers import ares, benchmark_pi, edpfl, mpsl
+    from cutlayer.sim.papers import ares, benchmark_pi, bpfree, edpfl, mpsl
 
     makers = {
         "edpfl": edpfl.table,
         "ares": ares.table,
         "mpsl": mpsl.table,
+        "bpfree": bpfree.table,
         "benchmark-pi": benchmark_pi.table,
     }
     progress(f"reproducing {name}", 0, 1, "")

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from math import isfinite
-from typing import Literal
+from typing import Final, Literal
 
 from cutlayer.sim.views.quantities import significant
 
+BYTES: Final = "B"  # the unit of figures that are exact
 Kind = Literal["fitted", "predicted", "inferred"]
 
 
@@ -111,5 +112,7 @@ def deviation_text(line: Line) -> str:
 
 
 def quantity_text(value: float | None, unit: str) -> str:
-    """Return a figure of a line with four digits."""
+    """Return a figure of a line with four digits, or a number of bytes with all of them."""
+    if value is not None and unit == BYTES:
+        return f"{value:,.0f} {unit}"
     return "unknown" if value is None else f"{significant(value, 4)} {unit}"

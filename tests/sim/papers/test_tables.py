@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from cutlayer import load_scenario, run
-from cutlayer.sim.papers import ares, benchmark_pi, edpfl, mpsl
+from cutlayer.sim.papers import ares, benchmark_pi, bpfree, edpfl, mpsl
 from cutlayer.sim.papers.ecofed import table as ecofed_table
 from cutlayer.sim.papers.ecofed_map import HEADLINES, Point, nearest, points
 from cutlayer.sim.papers.output import markdown, print_reproduced, verdict, write_csv, write_map
@@ -175,6 +175,31 @@ def test_the_nearest_setting_has_the_smallest_maximum_error():
     assert some[0].meets(21, 2.86, "makespan", 0.10)
     assert not some[0].meets(25.66, 2.83, "makespan", 0.10)
     assert str(some[0]) == "pi, 10 up and 25 down Mbit/s, server x1"
+
+
+def test_the_bytes_of_bpfree_are_exact():
+    table = bpfree.table()
+    assert len(table.lines) == 7
+    exact = [line for line in table.lines if line.unit == "B"]
+    assert [line.simulated for line in exact] == [
+        *(1_966_080_000, 21_920_384),
+        *(201_326_592, 89_275_648),
+    ]
+    assert all(line.published == line.simulated and line.holds for line in exact)
+    # Published with two decimals.
+    for line in table.lines[4:]:
+        assert round(line.simulated, 1) == round(line.published, 1)
+        assert abs(line.simulated - line.published) < 0.0051, line.quantity
+    assert {line.kind for line in table.lines} == {"predicted"}
+
+
+def test_bytes_are_shown_to_the_byte(tmp_path):
+    line = replace(LINE, unit="B", published=1_966_080_000, simulated=1_966_080_001, within=0.0)
+    text = markdown(replace(TABLE, lines=(line,)))
+    assert "| 1,966,080,000 B | predicted | 1,966,080,001 B |" in text
+    assert line.holds is False
+    write_csv(replace(TABLE, lines=(line,)), tmp_path / "bytes.csv")
+    assert "1966080001" in (tmp_path / "bytes.csv").read_text(encoding="utf-8")
 
 
 LINE = Line("a round", "s", 2.0, "predicted", 2.5, "a log", "a note", within=0.10)
