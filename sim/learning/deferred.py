@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from cutlayer.sim.learning import activation_buffer as activation_buffer
     from cutlayer.sim.learning import activation_pool as activation_pool
+    from cutlayer.sim.learning import activation_steps as activation_steps
     from cutlayer.sim.learning import auxiliary as auxiliary
     from cutlayer.sim.learning import distillation as distillation
     from cutlayer.sim.learning import joint_steps as joint_steps
@@ -23,6 +24,7 @@ _DRAW_NOTHING: Final = frozenset(
     {
         "cutlayer.sim.learning.activation_pool",
         "cutlayer.sim.learning.auxiliary",
+        "cutlayer.sim.learning.activation_steps",
         "cutlayer.sim.learning.distillation",
         "cutlayer.sim.learning.joint_steps",
         "cutlayer.sim.learning.operations",
@@ -95,6 +97,7 @@ if not TYPE_CHECKING:
     activation_buffer = DeferredOperations("cutlayer.sim.learning.activation_buffer")
     activation_pool = DeferredOperations("cutlayer.sim.learning.activation_pool")
     auxiliary = DeferredOperations("cutlayer.sim.learning.auxiliary")
+    activation_steps = DeferredOperations("cutlayer.sim.learning.activation_steps")
     distillation = DeferredOperations("cutlayer.sim.learning.distillation")
     joint_steps = DeferredOperations("cutlayer.sim.learning.joint_steps")
     operations = DeferredOperations("cutlayer.sim.learning.operations")

@@ -16,6 +16,7 @@ from cutlayer.sim.methods.epsl import EPSL
 from cutlayer.sim.methods.fedasync import FedAsync
 from cutlayer.sim.methods.fedbuff import FedBuff
 from cutlayer.sim.methods.fedgkt import FedGKT
+from cutlayer.sim.methods.fedoptima import FedOptima
 from cutlayer.sim.methods.fedprox import FedProx
 from cutlayer.sim.methods.fsl_sage import FSLSAGE
 from cutlayer.sim.methods.gas import GAS
@@ -55,6 +56,7 @@ METHODS: Final[Mapping[str, type[Method]]] = {
         SFLGA,
         EPSL,
         MergeSFL,
+        FedOptima,
     )
 }
 OPTIONS: Final = {name: shipped.Options for name, shipped in METHODS.items()}

@@ -32,7 +32,7 @@ EVERY = (
 ALL = f"methods=[{', '.join(EVERY)}, {{ecofed: {{init: random}}}}]"
 LABELS = frozenset({*EVERY, "ecofed"})
 FAMILY = ("cse_fsl", "fsl_sage", "ampere")
-ASYNCHRONOUS = ("fedasync", "fedbuff", "safsl", "gas")
+ASYNCHRONOUS = ("fedasync", "fedbuff", "safsl", "gas", "fedoptima")
 OTHERS = ("pipar", "splitfed_v2", *FAMILY)
 CASES = ["training.rounds=3", "training.clients_per_round=2"]
 WHOLE = ("topology", "devices", "methods")  # tested as a whole below
@@ -70,6 +70,7 @@ UNCUT = frozenset({"classic_fl", "fedprox", "centralised"})
 PLAIN = ("training.optimizer={name: sgd, lr: 0.05}",)
 SHARDS = partition("{shards: {per_client: 2, size: 5}}")
 RANDOM = "init: random"
+SLOW_SERVER = "devices={slow: {speed: 10 MFLOP/s}}", "topology.star.server.device=slow"
 
 LEARNING = {
     "seed": Change("seed=1"),
@@ -217,6 +218,9 @@ LEARNING |= {
     "methods.gas.generate": option("gas", "generate: false"),
     "methods.gas.samples_per_label": option("gas", "samples_per_label: 3"),
     "methods.gas.logit_adjustment": option("gas", "logit_adjustment: false"),
+    "methods.fedoptima.queue_cap": option("fedoptima", "queue_cap: 1"),
+    "methods.fedoptima.scheduler": option("fedoptima", "scheduler: arrival", *SLOW_SERVER),
+    "methods.fedoptima.rate": option("fedoptima", "rate: 0.3"),
 }
 
 ALIGNED = "auxiliary: aligned"

@@ -56,6 +56,7 @@ BY_HAND = {  # by method, for each of its rounds: wire and payload bytes
     "sfl_ga": [BLOCK | UPLOADS | GRADIENTS] * 2,
     "epsl": [BLOCK | UPLOADS | GRADIENTS] * 2,
     "mergesfl": [BLOCK | UPLOADS | GRADIENTS] * 2,
+    "fedoptima": [HEADED | UPLOADS | {"down_control": (2 * 104, 0)}] * 2,
     "split_learning": [BLOCK | UPLOADS | GRADIENTS] * 2,
     "local_loss": [HEADED | UPLOADS] * 2,
     "cse_fsl": [HEADED | FIRST] * 2,

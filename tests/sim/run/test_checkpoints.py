@@ -39,6 +39,7 @@ CASES = {
     "fedasync": ("training.optimizer_state=kept",),
     "fedbuff": (AWAY,),
     "gas": (AWAY,),
+    "fedoptima": (AWAY,),
     "safsl": (),
     "local_loss": (LATE,),
     "{fsl_sage: {upload_every: 2, align_every: 2}}": (AWAY,),

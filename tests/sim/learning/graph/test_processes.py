@@ -19,6 +19,7 @@ CASES = {
     1: ["splitfed, some", "local_loss, cuts", "split_learning", "centralised"],
     2: [
         "gas",
+        "fedoptima",
         "splitfed, edges",
         "fedgkt",
         "fedbuff",

@@ -90,6 +90,8 @@ CASES: Final = {
     "sfl_ga": ("sfl_ga", KEPT),
     "epsl": ("{epsl: {share: 0.3}}", KEPT),
     "mergesfl": ("mergesfl", KEPT),
+    "fedoptima": ("{fedoptima: {queue_cap: 2}}", KEPT, ROUNDS % 4),
+    "fedoptima, dropouts": ("fedoptima", CHURN % "0.3 s", ROUNDS % 4),
     "drawing": ("splitfed_v2", "model.name=own_models:dropout"),
 }
 
