@@ -26,7 +26,7 @@ from cutlayer.sim.run.engine import RoundProgress
 from cutlayer.sim.run.stop_condition import StopCondition
 from cutlayer.sim.run.windows import make_engine
 
-METHODS = ["classic_fl", "fedprox", "splitfed", "local_loss", "fedgkt", "ecofed"]
+METHODS = ["classic_fl", "fedprox", "splitfed", "pipar", "local_loss", "fedgkt", "ecofed"]
 
 
 def carried(devices, rounds, *, deadline_s=None, first=None, least=0, presences=None, **world):

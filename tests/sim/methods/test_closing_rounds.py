@@ -26,7 +26,7 @@ WEIGHTS = 2888
 TRAINED_S = 6.584
 ALONE_S, SLOW_S = 9.972, 35.964  # when a client's weights have arrived
 AVERAGING_S = 0.026  # of one client's weights
-METHODS = ["classic_fl", "fedprox", "splitfed", "local_loss", "fedgkt", "ecofed"]
+METHODS = ["classic_fl", "fedprox", "splitfed", "pipar", "local_loss", "fedgkt", "ecofed"]
 OPTIONS = {"ecofed": {"init": "random"}}
 SLOW = Device(up=100)
 

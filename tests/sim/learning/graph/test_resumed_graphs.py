@@ -54,7 +54,15 @@ def trained_into(folder: Path, overrides: Sequence[str], copies: Path | None) ->
 
 
 @pytest.mark.parametrize(
-    "name", ["gas", "gas, dropouts", "fedasync, dropouts", "fedgkt", "splitfed, late"]
+    "name",
+    [
+        "gas",
+        "gas, dropouts",
+        "fedoptima, dropouts",
+        "fedasync, dropouts",
+        "fedgkt",
+        "splitfed, late",
+    ],
 )
 def test_a_training_goes_on_from_every_round(name: str, tmp_path: Path) -> None:
     overrides = overrides_of(name)
