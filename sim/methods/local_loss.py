@@ -14,9 +14,10 @@ from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.fleet import PlannedBatches
 from cutlayer.sim.endpoints.server import ServerEndpoint
-from cutlayer.sim.learning.chain import Batch
+from cutlayer.sim.learning.chain import Batch, Chain
 from cutlayer.sim.learning.deferred import auxiliary, operations
 from cutlayer.sim.learning.digest import Ingredient
+from cutlayer.sim.learning.interleaved import SharedChain
 from cutlayer.sim.learning.state_key import HEAD, SERVER, StateKey
 from cutlayer.sim.log.intervals import Activity
 from cutlayer.sim.methods.cluster import Cluster
@@ -253,12 +254,21 @@ class LocalLoss(SplitMethod):
             else:
                 yield server.server_step_detached(batch, activation)
         if aligns:
-            yield from self._align(server, rnd, stored)
+            yield from self._align(server, own, rnd, stored)
         yield server.receive()
 
-    def _align(self, server: ServerEndpoint, rnd: Round, stored: Sequence[Batch]) -> Process:
-        """Align the client's head with the gradients of the present server block, and send it."""
-        epochs, own = self.family.align_epochs, rnd.chains[server.member]
+    def _align(
+        self,
+        server: ServerEndpoint,
+        own: Chain | SharedChain,
+        rnd: Round,
+        stored: Sequence[Batch],
+    ) -> Process:
+        """Align the client's head with the gradients of the present server block, and send it.
+
+        `own` is the client's chain, which the server endpoint does not have if the block is shared.
+        """
+        epochs = self.family.align_epochs
         works = [server.server_work.align(batch.size, epochs) for batch in stored]
         work = sum(works[1:], start=works[0])
         if self.family.server == "shared":

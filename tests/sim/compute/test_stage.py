@@ -187,6 +187,25 @@ def test_a_server_step_and_a_proximal_term_are_charged_by_their_memory_traffic()
     assert proximal.overhead_s == plain.overhead_s
 
 
+def test_an_alignment_is_a_gradient_and_steps_of_the_head_that_differentiate_it_again():
+    head = BlockCost("head", (LAYER,), 200, 2, 800, (4,), (6,), 16, 24, 16)
+    block = BlockCost("b", (LAYER,), 200, 2, 800, (4,), (6,), 16, 24, 16)
+    work, alone = ServerWork(PROFILE, (block,), (block,), 6, 1, head), Stage(PROFILE, (LAYER,), 1)
+    passes = alone.forward(4) + alone.backward(4)
+    gradient, aligned = work.gradient(4), work.align(4, 5)
+    assert aligned.flops == gradient.flops + 5 * (3 * passes.flops + alone.step().flops)
+    added = 5 * (3 * passes.seconds + alone.step().seconds)
+    assert aligned.seconds == pytest.approx(gradient.seconds + added)
+
+
+def test_a_head_that_is_aligned_is_passed_through_without_a_step():
+    block = BlockCost("b", (LAYER,), 200, 2, 800, (4,), (6,), 16, 24, 16)
+    work, head = DeviceWork(PROFILE, (block,), block, 6, 1), Stage(PROFILE, (LAYER,), 1)
+    own, aligned = work.train(4), work.train_aligned(4)
+    assert own.flops - aligned.flops == head.step().flops > 0
+    assert own.seconds - aligned.seconds == pytest.approx(head.step().seconds)
+
+
 def vgg5_by_hand() -> list[tuple[float, float, int]]:
     """Return (forward FLOPs, backward FLOPs, parameters) a sample of VGG5's five blocks.
 

@@ -65,6 +65,11 @@ CASES: Final = {
     "local_loss": ("local_loss",),
     "local_loss, cuts": ("local_loss", *CUTS),
     "local_loss, aligned": ("{local_loss: {auxiliary: aligned, align_every: 2}}", ROUNDS % 3),
+    "local_loss, aligned and late": (
+        "{local_loss: {auxiliary: aligned, align_every: 2}}",
+        "training.closing={first: 2, late: next}",
+        ROUNDS % 4,
+    ),
     "cse_fsl": ("{cse_fsl: {upload_every: 2}}", KEPT),
     "fsl_sage": ("{fsl_sage: {upload_every: 2, align_every: 2}}", KEPT, ROUNDS % 4),
     "fsl_sage, dropouts": (
