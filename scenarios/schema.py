@@ -19,6 +19,7 @@ from pydantic import (
 
 from cutlayer.scenarios.availability import Absence
 from cutlayer.scenarios.bandwidth import Change
+from cutlayer.scenarios.codec import Codec
 from cutlayer.scenarios.control import Control, Fixed
 from cutlayer.scenarios.data import Data
 from cutlayer.scenarios.devices import Computing, OwnDevice, Speeds
@@ -129,6 +130,7 @@ class Scenario(Section):
     model: Model
     training: Training
     numerics: Numerics = Numerics()
+    codec: Codec | None = None
     control: Control = Fixed()
     stop: Stop = Stop()
     devices: Mapping[Text, OwnDevice] = Field(default_factory=dict)

@@ -22,24 +22,25 @@ LONGEST = 300  # lines of a file whose docstring does not say why it is longer
 # `python tests/test_architecture.py` prints this table as it is in the code.
 TABLE = """
 __main__ -> cli
-build -> clock compute control data endpoints errors learning log methods models network scenarios
-        streams suggestion topologies transport
+build -> clock codecs compute control data endpoints errors learning log methods models network
+        scenarios streams suggestion topologies transport
 calibrate -> compute data errors files models process topologies
 cli -> commands errors files learning loggers models process scenarios version
 clock -> errors topologies
+codecs -> models scenarios
 commands -> build calibrate data errors files learning loggers methods models papers process report
         results run scenarios studies suggestion topologies uncertainty validate version views
-compute -> clock models topologies
+compute -> clock codecs models topologies
 control -> errors models scenarios
 cutlayer -> data errors loggers models results run scenarios studies uncertainty version
 data -> errors models streams suggestion topologies
-endpoints -> clock compute errors learning log models network streams topologies
+endpoints -> clock codecs compute errors learning log models network streams topologies
 errors ->
 files -> errors suggestion
-learning -> data errors files models process scenarios suggestion
+learning -> codecs data errors files models process scenarios suggestion
 log -> errors network
 loggers -> errors files models suggestion
-methods -> clock compute endpoints errors learning log models scenarios suggestion
+methods -> clock codecs compute endpoints errors learning log models scenarios suggestion
 models -> errors suggestion
 network -> clock suggestion
 papers -> calibrate compute files models results run topologies validate views

@@ -10,7 +10,7 @@ from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.problems import KeyPath, Problem, ScenarioError
 from cutlayer.scenarios.stand_ins import touches
-from cutlayer.sim.build.method_problems import MemoryProblem, method_problems
+from cutlayer.sim.build.method_problems import MemoryProblem, codec_problems, method_problems
 from cutlayer.sim.build.names import ScenarioNameError
 from cutlayer.sim.build.plan import Plan, make_plan
 from cutlayer.sim.build.plan_problems import (
@@ -141,6 +141,7 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
         assert plan.controller is None or plan.controller
     except (ScenarioNameError, UnknownControllerError):
         return  # `examine` has reported it
+    yield from codec_problems(loaded, plan)
     for index in range(len(scenario.methods)):
         yield from method_problems(loaded, plan, index, trains)
 

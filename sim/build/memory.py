@@ -33,30 +33,37 @@ def memory_by_cut(plan: Plan, method: type[Method]) -> dict[tuple[str, int], int
     batches = np.minimum(plan.trained_samples(), plan.scenario.training.batch_size)
     if plan.controlled(method, CUTS):
         return _by_allowed_cut(plan, method, batches)
-    cuts = np.asarray(plan.method_cuts(method))
-    largest: dict[tuple[str, int], int] = {}
+    cuts, shards = np.asarray(plan.method_cuts(method)), np.asarray(plan.shards.sizes)
+    largest: dict[tuple[str, int], tuple[int, int]] = {}
     for device, clients in plan.topology.device_runs():
         of_run, batches_of_run = cuts[clients], batches[clients]
         for cut in np.unique(of_run).tolist():
             batch = int(batches_of_run[of_run == cut].max())
-            largest[device.name, cut] = max(largest.get((device.name, cut), 0), batch)
+            held = int(shards[clients][of_run == cut].max())
+            before = largest.get((device.name, cut), (0, 0))
+            largest[device.name, cut] = max(before[0], batch), max(before[1], held)
     return {
-        (name, cut): device_memory(plan, method, cut, batch)
-        for (name, cut), batch in largest.items()
+        (name, cut): device_memory(plan, method, cut, batch, held)
+        for (name, cut), (batch, held) in largest.items()
     }
 
 
 def _by_allowed_cut(
     plan: Plan, method: type[Method], batches: NDArray[np.int64]
 ) -> dict[tuple[str, int], int]:
-    memories, largest = {}, dict[str, int]()
+    memories, largest = {}, dict[str, tuple[int, int]]()
+    shards = np.asarray(plan.shards.sizes)
     for device, clients in plan.topology.device_runs():
         memories[device.name] = device.memory_bytes
-        largest[device.name] = max(largest.get(device.name, 0), int(batches[clients].max()))
+        batch, held = largest.get(device.name, (0, 0))
+        largest[device.name] = (
+            max(batch, int(batches[clients].max())),
+            max(held, int(shards[clients].max())),
+        )
     needs: dict[tuple[str, int], int] = {}
-    for name, batch in largest.items():
+    for name, sizes in largest.items():
         memory = memories[name]
-        of_cut = {cut: device_memory(plan, method, cut, batch) for cut in plan.cuts(method)}
+        of_cut = {cut: device_memory(plan, method, cut, *sizes) for cut in plan.cuts(method)}
         fitting = [cut for cut, need in of_cut.items() if memory is None or need <= memory]
         for cut in fitting or [min(of_cut, key=lambda cut: of_cut[cut])]:
             needs[name, cut] = of_cut[cut]
@@ -93,13 +100,17 @@ def memory_by_device(plan: Plan, method: type[Method]) -> dict[str, int]:
     return largest
 
 
-def device_memory(plan: Plan, method: type[Method], cut: int, batch: int) -> int:
-    """Return the estimated peak bytes of a client device with this cut and largest batch."""
+def device_memory(plan: Plan, method: type[Method], cut: int, batch: int, held: int = 0) -> int:
+    """Return the estimated peak bytes of a client device with this cut and largest batch.
+
+    The device's codec may keep values of the `held` samples of its shard.
+    """
     blocks = device_blocks(plan, method, [cut])
+    kept = plan.codecs(method).cached_bytes("device", plan.model.activation_shape(cut), held)
     if method.freezes_device:
-        return inference_bytes(blocks, batch)
+        return inference_bytes(blocks, batch) + kept
     slots = optimizer_of(plan.scenario).state_slots + method.keeps_received  # a second copy
-    return training_bytes(blocks, batch, slots)
+    return training_bytes(blocks, batch, slots) + kept
 
 
 def server_memory(plan: Plan, method: type[Method], options: Any) -> int:
@@ -170,6 +181,8 @@ def _node_memory(
         rounds=training.rounds * (1 if edges is None else edges.rounds),
         classes=plan.model.classes,
     )
+    seen = sum(load.held[: load.rounds * load.participants])  # samples of clients that have sent
+    codecs = plan.codecs(method).cached_bytes("server", (load.values,), seen)
     replicas = method.server_replicas(options, load.participants)
     one_cut = [(plan.blocks[cuts[0] :], replicas, method.server_batches(options, load))]
     return server_bytes(
@@ -178,7 +191,7 @@ def _node_memory(
         replicas=replicas,
         slots=plan.topology.node(node).slots,
         model_parameters=sum(block.parameters for block in plan.blocks),
-        kept=method.server_keeps(options, load) + moments,
+        kept=method.server_keeps(options, load) + codecs + moments,
     )
 
 

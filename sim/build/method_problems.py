@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cutlayer.models.errors import WeightsError
+from cutlayer.scenarios.codec import Identity
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.messages import problems_of
 from cutlayer.scenarios.problems import KeyPath, Problem
@@ -17,6 +18,7 @@ from cutlayer.sim.build.names import ScenarioNameError
 from cutlayer.sim.build.plan import Plan, optimizer_of
 from cutlayer.sim.build.plan_problems import cut_path
 from cutlayer.sim.build.world import profile_of
+from cutlayer.sim.codecs.codecs import DIRECTIONS
 from cutlayer.sim.control.controller import CUTS
 from cutlayer.sim.methods import registry
 from cutlayer.sim.methods.method import Method
@@ -96,6 +98,10 @@ def method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Ite
         where, rule = refusal
         yield loaded.problem(where, rule)
         return
+    if (refusal := _codec_problem(plan, method, options, path)) is not None:
+        where, rule = refusal
+        yield loaded.problem(where, rule)
+        return
     if options.init == "partial" and max(plan.scenario_cuts) == 0:
         rule = "init: partial loads the blocks before the cut, and cut 0 leaves none: choose random"
         yield loaded.problem(path, rule, entry.label)
@@ -162,6 +168,38 @@ def _control_problem(plan: Plan, method: type[Method], options: Any) -> tuple[Ke
             return ("control",), f"{rule}: {method.name} needs optimizer_state: fresh"
     if plan.one_cut(method) is None and (complaint := method.check_mixed_cuts(options)) is not None:
         return ("model", "cut"), complaint
+    return None
+
+
+def codec_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
+    """Yield a problem for each codec that no method uses."""
+    section = plan.scenario.codec
+    if section is None:
+        return
+    known = [registry.METHODS.get(entry.name) for entry in plan.scenario.methods]
+    sent = {direction for method in known if method is not None for direction in method.sends}
+    what = {"up": "activations", "down": "gradients"}
+    for direction in DIRECTIONS:
+        codec = getattr(section, direction)
+        if not isinstance(codec, Identity) and direction not in sent and None not in known:
+            rule = f"has no effect: no method of this scenario sends {what[direction]}"
+            yield loaded.problem(("codec", direction), rule)
+
+
+def _codec_problem(
+    plan: Plan, method: type[Method], options: Any, path: KeyPath
+) -> tuple[KeyPath, str] | None:
+    """Return where and why the codecs do not fit a method, at `path`, or its activations."""
+    codecs = plan.codecs(method)
+    if codecs.of("up") is not None and (complaint := method.check_codec(options)) is not None:
+        return path, complaint
+    for direction in DIRECTIONS:
+        codec = codecs.of(direction)
+        for cut in plan.cuts(method) if codec is not None else ():
+            assert codec is not None
+            if (complaint := codec.problem(plan.model.activation_shape(cut))) is not None:
+                where = ("codec", direction, codec.name)
+                return where, f"{complaint} at cut {cut}"
     return None
 
 

@@ -18,6 +18,7 @@ from cutlayer.scenarios.data import ByUser, Declared, GivenSplit, Leaf
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.cuts import cuts_of_clients
 from cutlayer.sim.build.topology import make_topology
+from cutlayer.sim.codecs.codecs import Codecs
 from cutlayer.sim.control.controller import CUTS, Controller
 from cutlayer.sim.control.registry import controller_of
 from cutlayer.sim.data.datasets import DatasetInfo, describe, only_declared
@@ -124,6 +125,10 @@ class Plan:
         cut, *others = self.cuts(method)
         return None if others or self.controlled(method, CUTS) else cut
 
+    def codecs(self, method: type[Method]) -> Codecs:
+        """Return the codecs of a method's activations and gradients."""
+        return Codecs(self.scenario.codec, method.sends)
+
     def mixed_cuts(self, method: type[Method]) -> MixedCuts | None:
         """Return the states of a method whose clients have different cuts, None if they have one."""
         if self.one_cut(method) is not None:
@@ -157,6 +162,7 @@ class Plan:
             options=method.learning_options(options),
             model_source=source_identity(scenario.model.name),
             method_source=source_identity(name),
+            codec=self.codecs(method).spec,
         )
 
 

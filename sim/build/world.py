@@ -94,6 +94,7 @@ def assemble(
         constant_rates=not topology.profiles,
         has_edges=bool(edge_nodes.names),
         closing=_closing(training.closing),
+        codecs=plan.codecs(method),
     )
     return _with_carry_over(method(world, options), world.closing)
 
@@ -148,6 +149,7 @@ def _learning(
         running,
         method.aggregation(options),
         mixed,
+        plan.codecs(method).cached,
     )
 
 

@@ -5,11 +5,29 @@ from functools import cache
 
 from cutlayer.models.block_cost import BlockCost, LayerCost
 from cutlayer.models.quantise_cost import dequantise_costs, quantise_costs
+from cutlayer.sim.codecs.codecs import Coding
 from cutlayer.sim.compute.stage import Stage, Work, elementwise
 from cutlayer.topologies.device import DeviceProfile
 
 
-class DeviceWork:
+class CodecWork:
+    """The encoding and decoding of messages on a device or the server."""
+
+    def __init__(self, profile: DeviceProfile) -> None:
+        self.profile = profile
+        self.encoding = cache(self._encoding)
+        self.decoding = cache(self._decoding)
+
+    def _encoding(self, coding: Coding) -> Work:
+        """Return the encoding of a batch."""
+        return Stage(self.profile, coding.encoding).forward(1)
+
+    def _decoding(self, coding: Coding) -> Work:
+        """Return the decoding of a batch."""
+        return Stage(self.profile, coding.decoding).forward(1)
+
+
+class DeviceWork(CodecWork):
     """A device's operations on its device block (and auxiliary head, where the method has one)."""
 
     def __init__(
@@ -20,7 +38,7 @@ class DeviceWork:
         activation_values: int,
         state_slots: int,
     ) -> None:
-        self.profile = profile
+        super().__init__(profile)
         self.block = Stage(profile, layers_of(block), state_slots)
         self.head = Stage(profile, head.layers if head else (), state_slots)
         self._values = activation_values
@@ -72,7 +90,7 @@ class DeviceWork:
         return work + quantiser.forward(batch_size)
 
 
-class ServerWork:
+class ServerWork(CodecWork):
     """The server's operations on its server block.
 
     `detached` is the cost of the server block without the gradient of its input. The server loads no
@@ -88,7 +106,7 @@ class ServerWork:
         state_slots: int,
         head: BlockCost | None = None,
     ) -> None:
-        self.profile = profile
+        super().__init__(profile)
         self._head = Stage(profile, head.layers if head else (), state_slots)
         self._block = Stage(profile, layers_of(block), state_slots)
         self._detached = Stage(profile, layers_of(detached), state_slots)

@@ -5,7 +5,7 @@ from typing import Any, Final
 import simpy
 
 from cutlayer.errors import UserError
-from cutlayer.sim.compute.stage import Work
+from cutlayer.sim.compute.stage import NO_WORK, Work
 from cutlayer.sim.endpoints.ends import ClientEndpoint
 from cutlayer.sim.endpoints.fleet import Client
 from cutlayer.sim.endpoints.micro_batch import MicroBatch
@@ -13,7 +13,7 @@ from cutlayer.sim.endpoints.nodes import Node
 from cutlayer.sim.endpoints.payload import Payload, activation
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Batch, Chain, TensorRef
-from cutlayer.sim.learning.deferred import auxiliary, operations
+from cutlayer.sim.learning.deferred import auxiliary, codec_operations, operations
 from cutlayer.sim.log.intervals import NO_CAUSE, Activity, Interval, Phase
 
 OVERLAPPING: Final = 2  # messages on their way or waiting, of a device that computes while it sends
@@ -58,9 +58,14 @@ class DeviceEndpoint(ClientEndpoint):
     def compute(
         self, work: Work, activity: Activity, value: Any = None, *, batch: Batch | None = None
     ) -> simpy.Event:
-        """Compute `work`, which includes loading `batch` if given; the event's value is `value`."""
+        """Compute `work`, which includes loading `batch` if given; the event's value is `value`.
+
+        If the value is a payload that a codec encodes, its encoding is added to the work.
+        """
         clock, member = self.world.clock, self.member
         now = clock.now
+        if isinstance(value, Payload) and value.coding is not None:
+            work += self.work.encoding(value.coding)
         if self.variability is not None:
             if batch is None:
                 work = self.variability.of(work, now)
@@ -104,7 +109,19 @@ class DeviceEndpoint(ClientEndpoint):
     ) -> Payload:
         """Return the activation (of `bits` bits) and labels of a batch, which an operation returned."""
         payload = activation(self.costs.activation_shape, batch.size, bits)
-        return payload if result is None else payload.holding(result)
+        return self.transmitted("up", batch, payload, result)
+
+    def decoded(self, batch: Batch, gradient: Payload) -> tuple[Payload, Work]:
+        """Return a gradient that was received, for the backward pass, and the work of decoding it.
+
+        If the codec of the activation does not send all values, the gradient of the others is zero.
+        """
+        work = NO_WORK if gradient.coding is None else self.work.decoding(gradient.coding)
+        up = self.world.codecs.of("up")
+        if up is None or not (up.masks or up.corrects):
+            return gradient, work
+        adjusted = self._own_chain.do(codec_operations.adjust, batch, gradient)
+        return gradient.holding(adjusted), work
 
     def load(self, batch: Batch) -> simpy.Event:
         """Load a batch without training on it."""
@@ -144,8 +161,9 @@ class DeviceEndpoint(ClientEndpoint):
 
     def backward(self, batch: Batch, gradient: Payload) -> simpy.Event:
         """Run the device block backward from the server's gradient, and step."""
+        gradient, decoding = self.decoded(batch, gradient)
         self.chain.do(operations.backward, batch, gradient)
-        return self.compute(self.work.backward(batch.size), Activity.BACKWARD)
+        return self.compute(self.work.backward(batch.size) + decoding, Activity.BACKWARD)
 
     def forward_part(self, batch: Batch, part: MicroBatch) -> simpy.Event:
         """Run the device block forward on a micro-batch, the first after loading its batch.

@@ -1,12 +1,15 @@
 """The ends of a client's connections in a round, and of those between edge nodes and the server."""
 
+from cutlayer.sim.codecs.codecs import Coding, Direction
 from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.endpoints.fleet import Client
 from cutlayer.sim.endpoints.nodes import Channel, Node
-from cutlayer.sim.endpoints.payload import Payload
+from cutlayer.sim.endpoints.payload import Payload, encoded
 from cutlayer.sim.endpoints.world import World
-from cutlayer.sim.learning.chain import Batch, Chain
+from cutlayer.sim.learning.chain import Batch, Chain, TensorRef
+from cutlayer.sim.learning.deferred import codec_operations
 from cutlayer.sim.learning.interleaved import SharedChain
+from cutlayer.sim.learning.state_key import cache_of
 from cutlayer.sim.log.intervals import Activity, Phase
 
 
@@ -29,6 +32,9 @@ class ClientEndpoint(Endpoint):
         self.client = client
         self.member = member
         self.chain: Chain | SharedChain = chain
+        self.local = False  # whether its client is the node itself, so that nothing is sent
+        self._own_chain = chain  # its client's, also if `chain` becomes another one
+        self._first_epochs: dict[Direction, int] = {}
         self.cut = world.fleet.cuts[client.index]
         self.costs = world.costs[self.cut]
         self.work = client.works[self.cut]
@@ -57,6 +63,50 @@ class ClientEndpoint(Endpoint):
     def batches(self) -> tuple[Batch, ...]:
         """The batches of this client's round, over all local epochs."""
         return self.world.fleet.batches(self.client.index)
+
+    def transmitted(
+        self, direction: Direction, batch: Batch, payload: Payload, content: TensorRef | None
+    ) -> Payload:
+        """Return an activation (up) or gradient (down) with its content as the codec sends it.
+
+        The content becomes what the receiver will decode. Without a codec nothing changes.
+        """
+        coding = self.coding(direction, batch)
+        if coding is None:
+            return payload.holding(content)
+        if content is not None:
+            codec = self.world.codecs.of(direction)
+            assert codec is not None, "a coding has a codec"
+            client, chain = self.client.index, self._own_chain
+            key = cache_of(direction, client, chain.cut) if codec.cached != "nothing" else None
+            full = self._in_full(direction, batch)
+            content = chain.do(
+                codec_operations.transmit, codec.spec, key, client, batch, full, content
+            )
+        return encoded(payload, coding).holding(content)
+
+    def coding(self, direction: Direction, batch: Batch) -> Coding | None:
+        """Return how the activation or gradient of a batch is encoded; None without a codec."""
+        codecs = self.world.codecs
+        if codecs.of(direction) is None or self.local:
+            return None
+        shape = self.costs.activation_shape
+        return codecs.coding(direction, shape, batch.size, self._in_full(direction, batch))
+
+    def _in_full(self, direction: Direction, batch: Batch) -> bool:
+        """Whether a codec that sends changes sends values in full: in a client's first epoch.
+
+        A gradient is sent in full as well if the codec sends the values that the upload kept.
+        """
+        codec = self.world.codecs.of(direction)
+        if codec is not None and codec.name == "kept":
+            return self._in_full("up", batch)
+        if codec is None or codec.cached != "both":
+            return False
+        chain, first = self._own_chain, self._first_epochs.setdefault(direction, batch.epoch)
+        return batch.epoch == first and (
+            cache_of(direction, self.client.index, chain.cut) not in chain.reads
+        )
 
     def weights(self, *parts: str) -> Payload:
         """Return the weights and buffers (BatchNorm's statistics) of these parts."""

@@ -15,6 +15,7 @@ from math import prod
 from typing import Final, NamedTuple
 
 from cutlayer.models.quantise_cost import packed_bytes
+from cutlayer.sim.codecs.codecs import Coding
 from cutlayer.sim.learning.chain import Carrier, TensorRef
 from cutlayer.sim.log.intervals import Activity
 from cutlayer.sim.log.traffic import LABELS, LOGITS, Parts
@@ -25,6 +26,7 @@ LABEL_BYTES: Final = 8  # int64, as class labels are in torch
 ACTIVATION_FRAMING: Final = 755
 GRADIENT_FRAMING: Final = 491
 QUANTISED_FRAMING: Final = 820  # with the scale and zero point of the tensor
+SCALE_FRAMING: Final = QUANTISED_FRAMING - ACTIVATION_FRAMING  # of a quantised tensor
 LOGITS_FRAMING: Final = 224  # a second tensor in a message
 CONTROL_BYTES: Final = 104  # a message without tensors: one per batch of a replay round
 STATE_FRAMING: Final = 163  # a state dict of any size
@@ -52,13 +54,15 @@ class Payload(Carrier):
 
     `payload_bytes` are those of the tensors, `wire_bytes` include the framing. `parts` has the
     categories and bytes of the tensors that have a category of their own, such as labels. `bits` are
-    those of a value if the payload is quantised, else None.
+    those of a value if the payload is quantised, else None. `coding` is that of a payload that a codec
+    has encoded.
     """
 
     activity: Activity
     tensors: tuple[TensorSpec, ...]
     framing: int
     content: TensorRef | None = field(default=None, compare=False)
+    coding: Coding | None = field(default=None, compare=False)
     payload_bytes: int = field(init=False, compare=False)
     wire_bytes: int = field(init=False, compare=False)
     parts: Parts = field(init=False, compare=False)
@@ -71,7 +75,8 @@ class Payload(Carrier):
         object.__setattr__(self, "wire_bytes", size + self.framing)
         object.__setattr__(self, "parts", parts)
         bits = self.tensors[0].bits if self.tensors else 32
-        object.__setattr__(self, "bits", bits if bits < 32 else None)
+        quantised = bits < 32 and self.coding is None
+        object.__setattr__(self, "bits", bits if quantised else None)
 
     def holding(self, content: TensorRef | None) -> "Payload":
         """Return a payload of the same tensors that refers to the result of an operation."""
@@ -82,6 +87,16 @@ class Payload(Carrier):
 def with_framing(payload: Payload, factor: float) -> Payload:
     """Return the same tensors in `factor` times the framing, rounded to whole bytes; no content."""
     return Payload(payload.activity, payload.tensors, round(factor * payload.framing))
+
+
+@lru_cache
+def encoded(payload: Payload, coding: Coding) -> Payload:
+    """Return a payload whose tensors, apart from those with a category, are encoded; no content."""
+    tensors = [TensorSpec((part.values,), part.bits) for part in coding.fields]
+    others = [tensor for tensor in payload.tensors if tensor.category]
+    added = len(tensors) - (len(payload.tensors) - len(others))
+    framing = payload.framing + LOGITS_FRAMING * added + SCALE_FRAMING * coding.scales
+    return Payload(payload.activity, (*tensors, *others), framing, coding=coding)
 
 
 @lru_cache

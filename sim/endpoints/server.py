@@ -60,6 +60,7 @@ class ServerEndpoint(ClientEndpoint):
 
     def forward_own(self, batch: Batch) -> simpy.Event:
         """Run the device block of the client that is this node forward; value: its activation."""
+        self.local = True
         result = self.chain.do(operations.forward, self.client.index, batch)
         payload = activation(self.costs.activation_shape, batch.size).holding(result)
         return self.compute(self.work.forward(batch.size), Activity.FORWARD, payload)
@@ -72,12 +73,21 @@ class ServerEndpoint(ClientEndpoint):
     def gradient(self, batch: Batch, result: TensorRef | None) -> Payload:
         """Return the gradient of a batch's activation, which an operation on the server returned."""
         payload = gradient(self.costs.activation_shape, batch.size)
-        return payload if result is None else payload.holding(result)
+        return self.transmitted("down", batch, payload, result)
+
+    def with_codecs(self, work: Work, upload: Payload, batch: Batch | None = None) -> Work:
+        """Return work on an upload with its decoding and, given its batch, the gradient's encoding."""
+        if upload.coding is not None:
+            work += self.server_work.decoding(upload.coding)
+        returned = None if batch is None else self.coding("down", batch)
+        return work if returned is None else work + self.server_work.encoding(returned)
 
     def server_step(self, batch: Batch, upload: Payload) -> simpy.Event:
         """Train the server block on an activation; value: the gradient to send back."""
         result = self.chain.do(operations.server_step, upload)
+        trains = self.costs.parameters["device"] > 0
         work = self.server_work.train(batch.size)
+        work = self.with_codecs(work, upload, batch if trains else None)
         return self.compute(work, Activity.TRAIN, self.gradient(batch, result))
 
     def step_on_part(self, batch: Batch, part: MicroBatch, upload: Payload) -> simpy.Event:
@@ -95,6 +105,7 @@ class ServerEndpoint(ClientEndpoint):
         """Train the server block on an activation, quantised or not, that needs no gradient."""
         self.chain.do(operations.server_step_detached, upload)
         work = self.server_work.train_detached(batch.size, upload.bits)
+        work = self.with_codecs(work, upload)
         return self.compute(work, Activity.TRAIN)
 
     def store(self, buffer: StateKey, upload: Payload) -> Payload:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from cutlayer.sim.clock import Clock
+from cutlayer.sim.codecs.codecs import Codecs
 from cutlayer.sim.compute.queueing import ServerQueue
 from cutlayer.sim.endpoints.fleet import Fleet
 from cutlayer.sim.endpoints.nodes import Channel, Node, RouteRef
@@ -111,6 +112,7 @@ class World:
     constant_rates: bool
     has_edges: bool = False
     closing: Closing | None = None
+    codecs: Codecs = field(default_factory=Codecs)
     log: RoundLog = field(default_factory=RoundLog)
 
     @property

@@ -9,7 +9,7 @@ from cutlayer.models.draws import Draws
 from cutlayer.sim.learning.chain import Batch, Chain, Operation, TensorRef
 from cutlayer.sim.learning.pending import ChainReport
 from cutlayer.sim.learning.replica import Replica, State, make_optimizer
-from cutlayer.sim.learning.state_key import OPTIMIZER, StateKey
+from cutlayer.sim.learning.state_key import CODEC, OPTIMIZER, StateKey
 from cutlayer.sim.learning.workspace import Streams, Workspace
 
 LOSSES: Final = "losses"  # the key in `ChainRun.kept`: a loss and a number of samples for each step
@@ -144,10 +144,11 @@ class ChainRun:
         assert key in self.chain.writes, f"{key.text} is written but not declared"
         if key not in self.written:
             shape = (self.workspace.feed.shard_size(client), columns)
+            before = self.read(key) if self.may_read(key) else None
             self.written[key] = (
-                self.read(key).clone()
-                if self.may_read(key)
-                else torch.full(shape, torch.nan, dtype=self.workspace.dtype)
+                torch.full(shape, torch.nan, dtype=self.workspace.dtype)
+                if before is None
+                else before.clone()
             )
         table: Tensor = self.written[key]
         return table
@@ -179,6 +180,8 @@ class ChainRun:
         for key in self.chain.writes:
             if key.kind == OPTIMIZER:
                 self.written[key] = self.replica(key.part).optimizer_state()
+            elif key.kind == CODEC and key not in self.written:  # the client sent nothing
+                self.written[key] = self.read(key) if self.may_read(key) else None
             elif key not in self.written:
                 self.written[key] = self.replica(self.chain.part_of(key)).state(key.prefix)
             self.written[key] = self.workspace.at_home(key, self.written[key])

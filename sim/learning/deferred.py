@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cutlayer.sim.learning import joint_steps as joint_steps
     from cutlayer.sim.learning import operations as operations
     from cutlayer.sim.learning.chain import Operation
+    from cutlayer.sim.learning.codecs import codec_operations as codec_operations
 
 _DRAW_NOTHING: Final = frozenset(
     {
@@ -98,6 +99,7 @@ if not TYPE_CHECKING:
     activation_pool = DeferredOperations("cutlayer.sim.learning.activation_pool")
     auxiliary = DeferredOperations("cutlayer.sim.learning.auxiliary")
     activation_steps = DeferredOperations("cutlayer.sim.learning.activation_steps")
+    codec_operations = DeferredOperations("cutlayer.sim.learning.codecs.codec_operations")
     distillation = DeferredOperations("cutlayer.sim.learning.distillation")
     joint_steps = DeferredOperations("cutlayer.sim.learning.joint_steps")
     operations = DeferredOperations("cutlayer.sim.learning.operations")

@@ -15,7 +15,7 @@ from cutlayer.sim.learning.interleaved import Interleaved
 from cutlayer.sim.learning.mixed_cuts import MixedCuts
 from cutlayer.sim.learning.pending import Reports, TrainedRound
 from cutlayer.sim.learning.recipe import Recipe
-from cutlayer.sim.learning.state_key import MODEL, OPTIMIZER, StateKey
+from cutlayer.sim.learning.state_key import MODEL, OPTIMIZER, StateKey, cache_of
 from cutlayer.sim.learning.state_table import NOTHING, Before, StateTable, folded, in_order
 
 if TYPE_CHECKING:
@@ -33,8 +33,10 @@ class Learning:
         executor: "Executor | None",
         aggregation: Aggregation = FEDAVG,
         mixed: MixedCuts | None = None,
+        cached: Sequence[str] = (),
     ) -> None:
         self.recipe = recipe
+        self._cached = cached  # the directions whose codec keeps values of a client's samples
         self.mixed = mixed
         self._initial = dict(initial)
         self._states = StateTable(
@@ -82,6 +84,7 @@ class Learning:
         batch_size: int | None = None,
         at_end: bool = False,
         scheduled_at: int | None = None,
+        encodes: Sequence[int] | None = None,
     ) -> Chain:
         """Open a chain for `client`, whose shard of `samples` samples it may read.
 
@@ -91,14 +94,14 @@ class Learning:
         for the chains opened after it or, with `at_end`, once it is folded or finished; averages once
         they are folded. `batch_size` is the recipe's unless given, and `scheduled_at` the round of the
         learning-rate schedule if it is not `round_index`.
+        `encodes` are the clients whose messages a codec encodes: by default `client`, none of several.
         """
         reads, writes = list(reads), list(writes)
         if self.recipe.optimizer.state == "kept":
-            for trained in averages or [key for key in writes if key.is_module]:
-                key = StateKey(trained.part, client, OPTIMIZER)
-                writes.append(key)
-                if key in self.digests:
-                    reads.append(key)
+            trained = averages or [key for key in writes if key.is_module]
+            own = [StateKey(key.part, client, OPTIMIZER) for key in trained]
+            writes += own
+            reads += [key for key in own if key in self.digests]
         if self.mixed is None:
             cut = None
         else:
@@ -109,6 +112,11 @@ class Learning:
             for key in reads:  # the states of cuts that no client has had are not in the run digest
                 if key in self._initial and key not in self.digests:
                     self.digests[key], self._states.versions[key] = self._initial[key], 0
+        if encodes is None:
+            encodes = () if members else (client,)
+        caches = [cache_of(d, sender, cut) for d in self._cached for sender in encodes]
+        writes += caches
+        reads += [key for key in caches if key in self.digests]
         at = round_index if scheduled_at is None else scheduled_at
         lr = self.recipe.schedule.rate(self.recipe.optimizer.lr, at)
         described: dict[str, Ingredient] = {

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from cutlayer.sim.learning.digest import Digest, Ingredient, node
@@ -53,6 +53,7 @@ class Recipe:
 
     `cut` is the method's cut, None if its clients have several. `options` are the method's options that
     affect learning; `data` is the declared identity of the data set and selection, None if unknown.
+    `codec` has the codecs of its messages, by direction, apart from lossless ones.
     `model_source` and `method_source` identify the code of a user's model and method ("" for those of
     the catalogue), None if unknown.
     """
@@ -75,6 +76,7 @@ class Recipe:
     averaging: Literal["samples", "equal"] = "samples"
     model_source: Digest = ""
     method_source: Digest = ""
+    codec: Mapping[str, Ingredient] = field(default_factory=dict)
 
     def digest(self) -> Digest:
         """Return the digest of the settings that all rounds share.
@@ -85,6 +87,8 @@ class Recipe:
         parts = asdict(self)
         for name in ("schedule", "averaging", "data", "model_source", "method_source"):
             del parts[name]
+        if not self.codec:  # digests were recorded before there were codecs
+            del parts["codec"]
         # These two keys keep their names in recorded digests.
         parts["optimiser"] = parts.pop("optimizer")
         parts["network"] = parts.pop("model")

@@ -10,6 +10,7 @@ MODULES: Final = ("device", "server", "head", MODEL)  # the parts that can be tr
 WEIGHTS: Final = ""
 OPTIMIZER: Final = "optimiser"  # of a client's replica of a part
 MOMENTS: Final = "moments"  # of a part's aggregation
+CODEC: Final = "codec"  # what a codec keeps of a client's samples, by direction
 FROZEN: Final = "frozen"  # the initial weights of a block, which are not trained
 
 
@@ -52,6 +53,12 @@ class StateKey(NamedTuple):
     def of_kind(self, kind: str) -> "StateKey":
         """Return the state of another kind that belongs to this one."""
         return self._replace(kind=kind)
+
+
+@cache
+def cache_of(direction: str, client: int, cut: int | None) -> StateKey:
+    """Return the state with what a codec keeps of a client's samples, at a cut if there are several."""
+    return StateKey(direction, client, CODEC, cut)
 
 
 @cache

@@ -33,6 +33,7 @@ class Centralised(Method):
     summary = "the server trains on the images of all clients (a reference for accuracy)"
     Options = CentralisedOptions
     parts = ("server",)
+    sends = ()
     reusable = True
 
     @classmethod

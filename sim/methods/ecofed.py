@@ -64,6 +64,7 @@ class EcoFed(EdgeMethod):
     parts = ("server",)
     needs_both_blocks = True
     freezes_device = True
+    sends = ("up",)
     reusable = True
     untimed = ("_buffered", "fresh")
 
@@ -104,6 +105,13 @@ class EcoFed(EdgeMethod):
         chosen = {"period", "bits", "aggregation", "edge_rounds"}
         kept = {k: v for k, v in super().learning_options(options).items() if k in chosen}
         return kept | {"init": options.init}
+
+    @classmethod
+    def check_codec(cls, options: Any) -> str | None:
+        """Return that the method's own quantiser would come before the codec, or None without it."""
+        if options.bits is None:
+            return None
+        return "quantises activations itself: give it bits: null to use codec.up"
 
     def _uploads_in(self, index: int) -> bool:
         """Whether a round is an upload round: by the period, or for lack of anything to replay."""
@@ -146,6 +154,7 @@ class EcoFed(EdgeMethod):
                 averages=server,
                 writes=(buffer_of(client),) if uploading else (),
                 scheduled_at=cluster.scheduled_at,
+                encodes=(client,) if uploading else (),
             )
             for client, uploading in zip(participants, uploads, strict=True)
         )

@@ -101,6 +101,7 @@ class FedGKT(SplitMethod):
     Options = FedGKTOptions
     parts = ("device", "head", "server")
     needs_both_blocks = True
+    sends = ("up",)
     reusable = True
     untimed = ("device", "head", "logits")  # a client may or may not have its own
 
@@ -202,12 +203,14 @@ class FedGKT(SplitMethod):
             yield device.compute(work, Activity.TRAIN, batch=batch)
         for batch in second_pass(device):
             features = device.chain.do(distillation.features, client, batch)
-            if not options.exchange_weights:
-                device.chain.do(operations.store_activation, features_of(client), features)
             sizes = wire.activation_and_logits(costs.activation_shape, batch.size, costs.classes)
+            upload = device.transmitted("up", batch, sizes, features)
+            if not options.exchange_weights:
+                stored = operations.store_activation, features_of(client), upload
+                upload = upload.holding(device.chain.do(*stored))
             work = device.work.infer(batch.size)
-            yield device.compute(work, Activity.FORWARD, batch=batch)
-            yield device.send(sizes.holding(features))
+            yield device.compute(work, Activity.FORWARD, upload, batch=batch)
+            yield device.send(upload)
             if options.exchange_weights:
                 logits = yield device.receive()
                 device.chain.do(distillation.remember, client, batch, memory, logits)
@@ -242,7 +245,10 @@ class FedGKT(SplitMethod):
 
     def _collect(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         for _ in second_pass(server):
-            yield server.receive()
+            upload = yield server.receive()
+            if upload.coding is not None:
+                work = server.server_work.decoding(upload.coding)
+                yield server.compute(work, Activity.LOAD)
 
     def _train_for(self, server: ServerEndpoint, trainer: ServerEndpoint, *, last: bool) -> Process:
         """Train the shared server block on a client's features; send the logits in the last epoch."""
@@ -264,7 +270,10 @@ class FedGKT(SplitMethod):
         options = self.options
         settings = options.temperature, options.alpha, options.server_alpha
         result = server.chain.do(distillation.train_server, upload, *settings)
-        yield server.compute(server.server_work.train_detached(batch.size), Activity.TRAIN)
+        work = server.server_work.train_detached(batch.size)
+        if isinstance(upload, Payload):
+            work = server.with_codecs(work, upload)
+        yield server.compute(work, Activity.TRAIN)
         return wire.logits(batch.size, server.costs.classes).holding(result)
 
     def evaluated(self, rnd: Round) -> Sequence[tuple[StateKey, ...]]:

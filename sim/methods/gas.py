@@ -158,6 +158,7 @@ class GAS(AsyncMethod):
             upload = yield server.receive()
             if trains:
                 work = server.server_work.gradient(batch.size)
+                work = server.with_codecs(work, upload, batch)
                 yield from server.compute_exclusively(self.block, work, Activity.BACKWARD)
                 gradient, upload = self.gradient(server, batch, upload)
             self.keep(server, update, batch, began, upload)

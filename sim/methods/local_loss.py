@@ -94,6 +94,7 @@ class LocalLoss(SplitMethod):
     Options: ClassVar[type[MethodOptions]] = LocalLossOptions
     parts = ("device", "head", "server")
     needs_both_blocks = True
+    sends = ("up",)
     reusable = True
     untimed = ("head",)  # a client may or may not have its own
 

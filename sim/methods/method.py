@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from cutlayer.scenarios.fields import rule
 from cutlayer.scenarios.unions import OneOf
+from cutlayer.sim.codecs.codecs import Direction
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.nodes import NodeType
 from cutlayer.sim.endpoints.server import ServerEndpoint
@@ -123,7 +124,8 @@ class Method(ABC):
     `reusable` lets a run without tensors reuse rounds with equal `signature`. It is not inherited: a
     class sets it for its own code. `untimed` names attributes, notes and parts of states that
     do not affect timing, and may differ between such rounds. A class that sends multicasts
-    (`cutlayer.sim.endpoints.multicast`) sets `multicasts`.
+    (`cutlayer.sim.endpoints.multicast`) sets `multicasts`. `sends` says which messages codecs apply to:
+    activations ("up"), gradients ("down"), both, or none.
     """
 
     name: ClassVar[str]
@@ -136,6 +138,7 @@ class Method(ABC):
     cancels: ClassVar[bool] = False
     asynchronous: ClassVar[bool] = False
     multicasts: ClassVar[bool] = False
+    sends: ClassVar[tuple[Direction, ...]] = ("up", "down")
     reusable: ClassVar[bool] = False
     untimed: ClassVar[tuple[str, ...]] = ()
 
@@ -248,6 +251,11 @@ class Method(ABC):
         """Return the fields that controllers may set in rounds of this method."""
         return frozenset()
 
+    @classmethod
+    def check_codec(cls, options: Any) -> str | None:  # noqa: ARG003
+        """Return why the scenario's codec of activations cannot be used, or None if it can."""
+        return None
+
     @property
     def may_cancel(self) -> bool:
         """Whether clients of a round can be cancelled, by this method or by `training.closing`."""
@@ -262,6 +270,7 @@ class Method(ABC):
         averages: Sequence[StateKey] = (),
         writes: Sequence[StateKey] = (),
         scheduled_at: int | None = None,
+        encodes: Sequence[int] | None = None,
     ) -> Chain:
         """Open the chain of one client for a round; see `Learning.chain`."""
         fleet = self.world.fleet
@@ -275,6 +284,7 @@ class Method(ABC):
             cut=fleet.cuts[client],
             batch_size=fleet.batch_sizes.get(client),
             scheduled_at=scheduled_at,
+            encodes=encodes,
         )
 
     def joint_chain(
@@ -285,6 +295,7 @@ class Method(ABC):
         reads: Sequence[StateKey],
         writes: Sequence[StateKey],
         at_end: bool = False,
+        encodes: Sequence[int] = (),
     ) -> Chain:
         """Open one chain of a round that passes through the shards of several clients, in order."""
         own_sizes = self.world.fleet.batch_sizes.keys() & {*clients}
@@ -297,6 +308,7 @@ class Method(ABC):
             writes=writes,
             members=clients,
             at_end=at_end,
+            encodes=encodes,
         )
 
     def eligible(self, index: int) -> Sequence[int]:  # noqa: ARG002

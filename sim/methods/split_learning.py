@@ -43,7 +43,9 @@ class SplitLearning(SplitFed):
         """Open one chain that passes through the sampled clients in order."""
         participants = self.world.fleet.sample(index)
         parts = shared(*self.parts)
-        chain = self.joint_chain(index, participants, reads=parts, writes=parts)
+        chain = self.joint_chain(
+            index, participants, reads=parts, writes=parts, encodes=participants
+        )
         return Round(index, "train", participants, (chain,) * len(participants))
 
     def run_round(self, rnd: Round) -> Process:

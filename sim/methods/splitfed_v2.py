@@ -85,6 +85,7 @@ class SplitFedV2(SplitFed):
         for batch in server.batches:
             activation = yield server.receive()
             work = server.server_work.train(batch.size)
+            work = server.with_codecs(work, activation, batch if trains else None)
             yield from server.compute_exclusively(steps, work, Activity.TRAIN)
             if self.world.learning.mixed is not None:
                 gradient = server.chain.do(operations.server_step_from, activation, server.cut)

@@ -13,6 +13,8 @@ class WholeModel(Method):
     The second argument of `device` and `server` is the round or the update.
     """
 
+    sends = ()
+
     @classmethod
     def cut(cls, cut: int, last: int) -> int:  # noqa: ARG003
         """Return `last`: everything is on the device."""

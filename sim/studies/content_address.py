@@ -20,6 +20,7 @@ from cutlayer.sim.learning.digest import source_identity
 LEARNING_CODE: Final = (
     "streams.py",
     "models",
+    "sim/codecs",
     "sim/data",
     "sim/learning",
     "sim/methods",

@@ -1,0 +1,1 @@
+"""The codecs of `cutlayer.sim.codecs` on tensors."""

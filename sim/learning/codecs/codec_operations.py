@@ -1,0 +1,107 @@
+"""The operations of codecs on tensors; they run within the chain of the client whose message it is.
+
+Sender and receiver have the same values after a message, and the values that both keep are equal. One
+operation therefore encodes and decodes, and one state holds what is kept.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from cutlayer.sim.learning.chain import Batch
+from cutlayer.sim.learning.chain_execution import ChainRun
+from cutlayer.sim.learning.codecs.integers import Int
+from cutlayer.sim.learning.codecs.plain import Bf16, Fp16, Identity
+from cutlayer.sim.learning.codecs.product_quantisation import ProductQuantisation
+from cutlayer.sim.learning.codecs.residuals import AqSgd, LowRank
+from cutlayer.sim.learning.codecs.sparse import Kept, RandTopK, TopK
+from cutlayer.sim.learning.codecs.splitcom import SplitCom
+from cutlayer.sim.learning.codecs.twin import Twin
+from cutlayer.sim.learning.state_key import StateKey
+
+TWINS: Final[Mapping[str, type[Twin]]] = {
+    "identity": Identity,
+    "fp16": Fp16,
+    "bf16": Bf16,
+    "int": Int,
+    "top_k": TopK,
+    "rand_top_k": RandTopK,
+    "kept": Kept,
+    "aq_sgd": AqSgd,
+    "low_rank": LowRank,
+    "product_quantisation": ProductQuantisation,
+    "splitcom": SplitCom,
+}
+FOR_GRADIENT: Final = "codec"  # the key in `ChainRun.kept`: masks and corrections by batch number
+
+
+def transmit(
+    run: ChainRun,
+    spec: Mapping[str, Any],
+    key: StateKey | None,
+    client: int,
+    batch: Batch,
+    full: bool,
+    value: Any,
+) -> Any:
+    """Return what the receiver has of an upload or a gradient.
+
+    `value` is the tensor to be encoded, None, or a tuple of which it is the first. `key` is the state
+    with what is kept of the client's samples; with `full` the tensor is sent as it is.
+    """
+    sent, *others = value if isinstance(value, tuple) else (value,)
+    if sent is None:
+        return value
+    received = _received(run, TWINS[spec["name"]](spec), key, client, batch, full, sent)
+    return (received, *others) if isinstance(value, tuple) else received
+
+
+def _received(
+    run: ChainRun,
+    twin: Twin,
+    key: StateKey | None,
+    client: int,
+    batch: Batch,
+    full: bool,
+    sent: Tensor,
+) -> Tensor:
+    values = sent.detach().to(torch.float32).contiguous()
+    before = table = None
+    if key is not None:
+        table, samples = run.table(key, client, values[0].numel()), run.samples(client, batch)
+        before = table[samples].to(values.device, values.dtype).reshape(values.shape)
+    if full and twin.spec["name"] != "kept":
+        decoded = values
+    else:
+        parts = twin.encode(values, before)
+        decoded = twin.decode(parts, before, values.shape)
+        _keep_for_gradient(run, batch, twin, twin.mask(parts, values.shape), values - decoded)
+    if table is not None:
+        kept = decoded if full else twin.keep(values, before, decoded)
+        table[samples] = kept.flatten(1).to(table.device, table.dtype)
+    return torch.empty_like(sent).copy_(decoded)
+
+
+def _keep_for_gradient(
+    run: ChainRun, batch: Batch, twin: Twin, mask: Tensor | None, error: Tensor
+) -> None:
+    """Keep what `adjust` needs, if the device waits for the gradient of the batch."""
+    device = run.replicas.get("device")
+    correction = twin.spec.get("correction", 0.0)
+    if device is None or batch.number not in device.pending:
+        return
+    if mask is not None:
+        run.kept.setdefault(FOR_GRADIENT, {})[batch.number] = mask.contiguous()
+    elif correction:
+        term = correction / len(error) * error
+        run.kept.setdefault(FOR_GRADIENT, {})[batch.number] = term
+
+
+def adjust(run: ChainRun, batch: Batch, gradient: Tensor | None) -> Tensor | None:
+    """Return the gradient of the values that were sent, or with the term for their error."""
+    kept: Tensor | None = run.kept.get(FOR_GRADIENT, {}).pop(batch.number, None)
+    if kept is None or gradient is None:
+        return gradient
+    return gradient * kept if kept.dtype == torch.bool else gradient + kept.to(gradient.dtype)
