@@ -62,6 +62,8 @@ def trained_into(folder: Path, overrides: Sequence[str], copies: Path | None) ->
         "fedasync, dropouts",
         "fedgkt",
         "splitfed, late",
+        "splitfed, codec",
+        "gas, codec",
     ],
 )
 def test_a_training_goes_on_from_every_round(name: str, tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ TESTED = (  # on 10 batches
     "data={dataset: digits, partition: {sizes: [10, 20, 30]}, test_fraction: 0.5, train_samples: 60}",
 )
 ROUNDS = "training.rounds=%d"
+CODEC = "codec={up: %s, down: %s}"
 
 CASES: Final = {
     "classic_fl": ("classic_fl",),
@@ -97,6 +98,18 @@ CASES: Final = {
     "mergesfl": ("mergesfl", KEPT),
     "fedoptima": ("{fedoptima: {queue_cap: 2}}", KEPT, ROUNDS % 4),
     "fedoptima, dropouts": ("fedoptima", CHURN % "0.3 s", ROUNDS % 4),
+    "splitfed, codec": (
+        "splitfed",
+        CODEC % ("{aq_sgd: {bits: 4}}", "{top_k: {share: 0.2, feedback: true}}"),
+        "training.clients_per_round=2",
+        ROUNDS % 3,
+    ),
+    "splitfed_v2, codec": ("splitfed_v2", CODEC % ("{rand_top_k: {share: 0.3}}", "kept")),
+    "gas, codec": (
+        "gas",
+        CODEC % ("{splitcom: {share: 0.5}}", "{low_rank: {rank: 2}}"),
+        ROUNDS % 4,
+    ),
     "drawing": ("splitfed_v2", "model.name=own_models:dropout"),
 }
 
