@@ -111,17 +111,19 @@ class DeviceEndpoint(ClientEndpoint):
         payload = activation(self.costs.activation_shape, batch.size, bits)
         return self.transmitted("up", batch, payload, result)
 
-    def decoded(self, batch: Batch, gradient: Payload) -> tuple[Payload, Work]:
-        """Return a gradient that was received, for the backward pass, and the work of decoding it.
+    def decoding(self, gradient: Payload) -> Work:
+        """Return the work of decoding a gradient."""
+        return NO_WORK if gradient.coding is None else self.work.decoding(gradient.coding)
 
-        If the codec of the activation does not send all values, the gradient of the others is zero.
+    def adjusted(self, batch: Batch, gradient: Payload) -> Payload:
+        """Return the gradient of an activation for the backward pass, given that of what was sent.
+
+        If the codec does not send all values, the gradient of the others is zero.
         """
-        work = NO_WORK if gradient.coding is None else self.work.decoding(gradient.coding)
         up = self.world.codecs.of("up")
         if up is None or not (up.masks or up.corrects):
-            return gradient, work
-        adjusted = self._own_chain.do(codec_operations.adjust, batch, gradient)
-        return gradient.holding(adjusted), work
+            return gradient
+        return gradient.holding(self.chain.do(codec_operations.adjust, batch, gradient))
 
     def load(self, batch: Batch) -> simpy.Event:
         """Load a batch without training on it."""
@@ -161,9 +163,9 @@ class DeviceEndpoint(ClientEndpoint):
 
     def backward(self, batch: Batch, gradient: Payload) -> simpy.Event:
         """Run the device block backward from the server's gradient, and step."""
-        gradient, decoding = self.decoded(batch, gradient)
-        self.chain.do(operations.backward, batch, gradient)
-        return self.compute(self.work.backward(batch.size) + decoding, Activity.BACKWARD)
+        self.chain.do(operations.backward, batch, self.adjusted(batch, gradient))
+        work = self.work.backward(batch.size) + self.decoding(gradient)
+        return self.compute(work, Activity.BACKWARD)
 
     def forward_part(self, batch: Batch, part: MicroBatch) -> simpy.Event:
         """Run the device block forward on a micro-batch, the first after loading its batch.
@@ -183,9 +185,9 @@ class DeviceEndpoint(ClientEndpoint):
         """Run the device block backward on a micro-batch; step after the last one of its batch."""
         if part.whole:
             return self.backward(batch, gradient)
-        work = self.work.block.backward(part.size)
+        work = self.work.block.backward(part.size) + self.decoding(gradient)
         if part.last:
-            self.chain.do(operations.backward, batch, gradient)
+            self.chain.do(operations.backward, batch, self.adjusted(batch, gradient))
             work += self.work.block.step()
         return self.compute(work, Activity.BACKWARD)
 

@@ -98,7 +98,9 @@ class ServerEndpoint(ClientEndpoint):
         if part.whole:
             return self.server_step(batch, upload)
         result = self.chain.do(operations.server_step, upload) if part.last else None
+        trains = self.costs.parameters["device"] > 0
         work = self.server_work.train_part(part.size, steps=part.last)
+        work = self.with_codecs(work, upload, part.of(batch) if trains else None)
         return self.compute(work, Activity.TRAIN, self.gradient(part.of(batch), result))
 
     def server_step_detached(self, batch: Batch, upload: Payload) -> simpy.Event:
