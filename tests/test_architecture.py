@@ -28,8 +28,8 @@ calibrate -> compute data errors files models process topologies
 cli -> commands errors files learning loggers models process scenarios version
 clock -> errors topologies
 codecs -> models scenarios
-commands -> build calibrate data errors files learning loggers methods models papers process report
-        results run scenarios studies suggestion topologies uncertainty validate version views
+commands -> build calibrate codecs data errors files learning loggers methods models papers process
+        report results run scenarios studies suggestion topologies uncertainty validate version views
 compute -> clock codecs models topologies
 control -> errors models scenarios
 cutlayer -> data errors loggers models results run scenarios studies uncertainty version

@@ -18,7 +18,7 @@ from cutlayer.sim.build.names import ScenarioNameError
 from cutlayer.sim.build.plan import Plan, optimizer_of
 from cutlayer.sim.build.plan_problems import cut_path
 from cutlayer.sim.build.world import profile_of
-from cutlayer.sim.codecs.codecs import DIRECTIONS
+from cutlayer.sim.codecs.codecs import DIRECTIONS, Codecs
 from cutlayer.sim.control.controller import CUTS
 from cutlayer.sim.methods import registry
 from cutlayer.sim.methods.method import Method
@@ -98,9 +98,8 @@ def method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Ite
         where, rule = refusal
         yield loaded.problem(where, rule)
         return
-    if (refusal := _codec_problem(plan, method, options, path)) is not None:
-        where, rule = refusal
-        yield loaded.problem(where, rule)
+    if plan.codecs(method).of("up") and (complaint := method.check_codec(options)) is not None:
+        yield loaded.problem(path, complaint, entry.label)
         return
     if options.init == "partial" and max(plan.scenario_cuts) == 0:
         rule = "init: partial loads the blocks before the cut, and cut 0 leaves none: choose random"
@@ -172,35 +171,24 @@ def _control_problem(plan: Plan, method: type[Method], options: Any) -> tuple[Ke
 
 
 def codec_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
-    """Yield a problem for each codec that no method uses."""
+    """Yield a problem for each codec that no method uses, or that does not fit its tensors."""
     section = plan.scenario.codec
-    if section is None:
-        return
     known = [registry.METHODS.get(entry.name) for entry in plan.scenario.methods]
-    sent = {direction for method in known if method is not None for direction in method.sends}
-    what = {"up": "activations", "down": "gradients"}
-    for direction in DIRECTIONS:
-        codec = getattr(section, direction)
-        if not isinstance(codec, Identity) and direction not in sent and None not in known:
-            rule = f"has no effect: no method of this scenario sends {what[direction]}"
+    for direction in DIRECTIONS if section is not None else ():
+        if isinstance(getattr(section, direction), Identity) or None in known:
+            continue
+        users = [method for method in known if method is not None and direction in method.sends]
+        if not users:
+            what = "activations" if direction == "up" else "gradients"
+            rule = f"has no effect: no method of this scenario sends {what}"
             yield loaded.problem(("codec", direction), rule)
-
-
-def _codec_problem(
-    plan: Plan, method: type[Method], options: Any, path: KeyPath
-) -> tuple[KeyPath, str] | None:
-    """Return where and why the codecs do not fit a method, at `path`, or its activations."""
-    codecs = plan.codecs(method)
-    if codecs.of("up") is not None and (complaint := method.check_codec(options)) is not None:
-        return path, complaint
-    for direction in DIRECTIONS:
-        codec = codecs.of(direction)
-        for cut in plan.cuts(method) if codec is not None else ():
-            assert codec is not None
+            continue
+        codec = Codecs(section).of(direction)
+        assert codec is not None, "only identity changes nothing"
+        for cut in sorted({cut for method in users for cut in plan.cuts(method)}):
             if (complaint := codec.problem(plan.model.activation_shape(cut))) is not None:
-                where = ("codec", direction, codec.name)
-                return where, f"{complaint} at cut {cut}"
-    return None
+                yield loaded.problem(("codec", direction, codec.name), f"{complaint}, at cut {cut}")
+                break
 
 
 def _rate_problems(

@@ -1,4 +1,4 @@
-"""Product quantisation of activations: FedLite (Wang et al., TMLR 2022)."""
+"""Product quantisation of activations: FedLite (arXiv 2201.11865)."""
 
 from math import prod
 
@@ -27,7 +27,9 @@ class ProductQuantisation(Codec):
     def problem(self, shape: Shape) -> str | None:
         """Return that the subvectors do not divide a sample's values, or None."""
         values, count = prod(shape), self.section.subvectors
-        return None if values % count == 0 else f"must divide the {values} values of a sample"
+        if values % count == 0:
+            return None
+        return f"needs subvectors that divide the {values} values of a sample"
 
     def _centroids(self, batch: int) -> int:
         return min(self.section.centroids, batch * self.section.subvectors // self.section.groups)

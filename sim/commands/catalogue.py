@@ -13,6 +13,7 @@ from cutlayer.models.outline import outline
 from cutlayer.scenarios.aliases import report_renamed
 from cutlayer.scenarios.export import json_schema
 from cutlayer.scenarios.shipped import shipped_names, shipped_path, shipped_studies, study_path
+from cutlayer.sim.codecs.registry import CODECS
 from cutlayer.sim.commands.console import make_console
 from cutlayer.sim.data.catalogue import DATASETS
 from cutlayer.sim.methods import registry
@@ -69,6 +70,7 @@ KINDS: dict[str, tuple[Callable[[], Collection[str]], Callable[[str], str]]] = {
     "scenarios": (shipped_names, lambda name: _description(shipped_path(name))),
     "studies": (shipped_studies, lambda name: _description(study_path(name))),
     "methods": (lambda: registry.METHODS, lambda name: registry.method(name).summary),
+    "codecs": (lambda: CODECS, lambda name: CODECS[name].summary),
     "models": (lambda: MODELS, model_summary),
     "datasets": (lambda: DATASETS, dataset_summary),
     "devices": (catalogue.device_names, device_summary),

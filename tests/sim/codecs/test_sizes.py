@@ -50,6 +50,12 @@ def test_every_codec_has_a_case() -> None:
     assert {up(name).name for name in UPS} == CODECS.keys() - {"kept"}
 
 
+@pytest.mark.parametrize("name", UPS)
+def test_every_setting_is_part_of_the_learning_digest(name: str) -> None:
+    codec = up(name)
+    assert codec.spec == {"name": codec.name, **dict(codec.section)}
+
+
 def test_kept_sends_as_many_values_as_the_upload_had() -> None:
     for of_up, values in (("top_k", 7 * 34), ("rand_top_k", 7 * 36), ("splitcom", 3 * 120)):
         assert bytes_of(down({"kept": {"bits": 16}}, UPS[of_up]).fields(SHAPE, N)) == 2 * values

@@ -98,6 +98,7 @@ LEARNING = {
     "data.augment.flip": Change("data.augment={flip: true}"),
     "model.name": Change("model.name=vgg5"),
     "model.cut": Change("model.cut=2", not_for=UNCUT),
+    "codec": Change("codec={down: bf16}", ("methods=[splitfed, split_learning]",)),
     "training.rounds": Change("training.rounds=4"),
     "training.clients_per_round": Change(
         "training.clients_per_round=3", not_for=frozenset({"centralised"})
