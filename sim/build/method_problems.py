@@ -98,9 +98,10 @@ def method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Ite
         where, rule = refusal
         yield loaded.problem(where, rule)
         return
-    if plan.codecs(method).of("up") and (complaint := method.check_codec(options)) is not None:
-        yield loaded.problem(path, complaint, entry.label)
-        return
+    for direction in filter(plan.codecs(method).of, DIRECTIONS):
+        if (complaint := method.check_codec(options, direction)) is not None:
+            yield loaded.problem(path, complaint, entry.label)
+            return
     if options.init == "partial" and max(plan.scenario_cuts) == 0:
         rule = "init: partial loads the blocks before the cut, and cut 0 leaves none: choose random"
         yield loaded.problem(path, rule, entry.label)

@@ -82,6 +82,11 @@ class ServerEndpoint(ClientEndpoint):
         returned = None if batch is None else self.coding("down", batch)
         return work if returned is None else work + self.server_work.encoding(returned)
 
+    def decode(self, upload: Payload) -> Process:
+        """Decode an upload that is not used at once; without a codec, this takes no time."""
+        if upload.coding is not None:
+            yield self.compute(self.server_work.decoding(upload.coding), Activity.LOAD)
+
     def server_step(self, batch: Batch, upload: Payload) -> simpy.Event:
         """Train the server block on an activation; value: the gradient to send back."""
         result = self.chain.do(operations.server_step, upload)

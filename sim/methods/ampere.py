@@ -55,6 +55,7 @@ class Ampere(SplitMethod):
     Options: ClassVar[type[MethodOptions]] = AmpereOptions
     parts = ("device", "head", "server")
     needs_both_blocks = True
+    sends = ("up",)
     reusable = True
 
     options: AmpereOptions
@@ -95,6 +96,12 @@ class Ampere(SplitMethod):
     def averaged(self) -> tuple[str, ...]:
         """The parts that the first phase averages."""
         return ("device", "head")
+
+    def chain(self, index: int, client: int, **declared: Any) -> Chain:
+        """Open the chain of a client, which sends activations after the first phase only."""
+        if index < self.options.first_phase:
+            declared["encodes"] = ()
+        return super().chain(index, client, **declared)
 
     def open_round(self, index: int) -> Round:
         """Open the chains of the devices, of the uploads, or of the server alone."""
@@ -162,4 +169,5 @@ class Ampere(SplitMethod):
         pool = pool_of(server.client.index)
         for _ in one_pass(server):
             upload = yield server.receive()
+            yield from server.decode(upload)
             server.chain.do(operations.store_activation, pool, upload)

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.models.quantise_cost import packed_bytes
+from cutlayer.sim.codecs.codecs import Direction
 from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.ends import ClientEndpoint
@@ -107,9 +108,9 @@ class EcoFed(EdgeMethod):
         return kept | {"init": options.init}
 
     @classmethod
-    def check_codec(cls, options: Any) -> str | None:
+    def check_codec(cls, options: Any, direction: Direction) -> str | None:
         """Return that the method's own quantiser would come before the codec, or None without it."""
-        if options.bits is None:
+        if options.bits is None or direction == "down":
             return None
         return "quantises activations itself: give it bits: null to use codec.up"
 

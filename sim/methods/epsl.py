@@ -77,6 +77,8 @@ class EPSL(MergedMethod):
             sizes = tuple(arrival.batch.size for arrival in arrivals)
             rows, classes = self.aggregated(sizes), last.costs.classes
             work = last.server_work.train_aggregated(sum(sizes), len(sizes), rows, classes)
+            for one in arrivals:
+                work = last.with_codecs(work, one.payload)
             yield last.compute(work, Activity.TRAIN)
             follow(last, arrivals)
             weights, uploads = self.weights(rnd, arrivals), [a.payload for a in arrivals]

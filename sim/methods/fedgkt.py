@@ -246,9 +246,7 @@ class FedGKT(SplitMethod):
     def _collect(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         for _ in second_pass(server):
             upload = yield server.receive()
-            if upload.coding is not None:
-                work = server.server_work.decoding(upload.coding)
-                yield server.compute(work, Activity.LOAD)
+            yield from server.decode(upload)
 
     def _train_for(self, server: ServerEndpoint, trainer: ServerEndpoint, *, last: bool) -> Process:
         """Train the shared server block on a client's features; send the logits in the last epoch."""

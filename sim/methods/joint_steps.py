@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import simpy
 
+from cutlayer.sim.codecs.codecs import Direction
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.learning.chain import Batch, Chain
 from cutlayer.sim.log.intervals import SERVER
@@ -88,6 +89,15 @@ class JointMethod(SplitMethod):
     def check_dropout(cls, options: Any) -> str | None:  # noqa: ARG003
         """Return a reason: every step of the server waits for all members that have a batch."""
         return f"{cls.name} steps on the batches of all clients together and waits for each of them"
+
+    @classmethod
+    def check_codec(cls, options: Any, direction: Direction) -> str | None:  # noqa: ARG003
+        """Return that one gradient goes to several clients, whose codecs encode their own, if so."""
+        if not cls.multicasts or direction == "up":
+            return None
+        return (
+            "sends one gradient to several clients, which codec.down does not encode: leave it out"
+        )
 
     @classmethod
     def check_late(cls, options: Any) -> str | None:

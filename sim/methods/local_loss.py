@@ -250,6 +250,7 @@ class LocalLoss(SplitMethod):
                 activation = activation.holding(own.do(auxiliary.keep_upload, activation))
             if self.family.server == "shared":
                 work = server.server_work.train_detached(batch.size)
+                work = server.with_codecs(work, activation)
                 yield from server.compute_exclusively(rnd.notes[STEPS], work, Activity.TRAIN)
                 server.chain.do(operations.server_step_detached, activation)
             else:

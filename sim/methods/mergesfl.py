@@ -77,6 +77,8 @@ class MergeSFL(MergedMethod):
             work = last.server_work.train(samples)
             if len(arrivals) > 1:
                 work += last.server_work.merge(samples)
+            for one in arrivals:
+                work = one.server.with_codecs(work, one.payload, one.batch)
             yield last.compute(work, Activity.TRAIN)
             follow(last, arrivals)
             uploads = [arrival.payload for arrival in arrivals]

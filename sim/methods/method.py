@@ -252,8 +252,8 @@ class Method(ABC):
         return frozenset()
 
     @classmethod
-    def check_codec(cls, options: Any) -> str | None:  # noqa: ARG003
-        """Return why the scenario's codec of activations cannot be used, or None if it can."""
+    def check_codec(cls, options: Any, direction: Direction) -> str | None:  # noqa: ARG003
+        """Return why activations (up) or gradients (down) cannot have a codec, or None if they can."""
         return None
 
     @property

@@ -72,7 +72,8 @@ class SMoFi(JointMethod):
             upload = yield server.receive()
             yield from self.wait_for(fusing, server)
             gradient, momentum = group.do_on(chain, 2, operations.step_with_momentum, upload)
-            yield server.compute(server.server_work.train(batch.size), Activity.TRAIN)
+            work = server.with_codecs(server.server_work.train(batch.size), upload, batch)
+            yield server.compute(work, Activity.TRAIN)
             if len(rnd.participants) > 1:
                 fusing = self.fused(server, rnd, batch, momentum)
             yield server.send(server.gradient(batch, gradient))

@@ -56,6 +56,11 @@ def test_bad_codecs_are_refused_with_one_message(codec: str, message: str) -> No
             "{up: fp16}",
             "quantises activations itself: give it bits: null to use codec.up",
         ),
+        (
+            "sfl_ga",
+            "{down: fp16}",
+            "sends one gradient to several clients, which codec.down does not encode: leave it out",
+        ),
     ],
 )
 def test_codecs_that_a_method_cannot_use_are_refused(method: str, codec: str, message: str) -> None:

@@ -46,6 +46,8 @@ def each(costs: tuple[LayerCost, ...]) -> int:
 @pytest.mark.parametrize("method", METHODS)
 def test_every_message_is_encoded_and_decoded_once(method: str) -> None:
     coded = METHODS[method].sends
+    if METHODS[method].multicasts:  # of gradients, which are not encoded
+        coded = ("up",)
     if not coded:
         assert flops(run(method)) > 0
         return
