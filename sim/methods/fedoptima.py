@@ -82,6 +82,7 @@ class FedOptima(AsyncMethod):
     Options: ClassVar[type[MethodOptions]] = FedOptimaOptions
     parts = ("device", "head")
     needs_both_blocks = True
+    sends = ("up",)
 
     options: FedOptimaOptions
 
@@ -168,6 +169,7 @@ class FedOptima(AsyncMethod):
         recipe = self.world.learning.recipe
         while (one := self.queue.take()) is not None:
             work = one.server.server_work.train_detached(one.batch.size, one.upload.bits)
+            work = one.server.with_codecs(work, one.upload)
             yield one.server.compute(work, Activity.TRAIN, arrival=one.arrived_s)
             self.group.record_order(one.server.client.index, self.version)
             rate = recipe.schedule.rate(recipe.optimizer.lr, self.version)

@@ -14,6 +14,7 @@ from cutlayer.sim.results.method import MethodResult
 CODEC: Final = "codec={up: {int: {bits: 8}}, down: {int: {bits: 4}}}"
 OPTIONS: Final = {  # one client at a time, so that other times do not change what is sent
     "ecofed": "{ecofed: {init: random, bits: null}}",
+    "fedoptima": "{fedoptima: {in_flight: 1}}",
     "gas": "{gas: {in_flight: 1}}",
     "safsl": "{safsl: {in_flight: 1}}",
 }
