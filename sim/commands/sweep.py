@@ -17,6 +17,7 @@ from cutlayer.sim.learning.executor import ExecutorSettings
 from cutlayer.sim.learning.executors import executor_entry, numerics_of
 from cutlayer.sim.process.cores import cores
 from cutlayer.sim.process.jobs import Here, Processes, Workers
+from cutlayer.sim.process.tasks import Note
 from cutlayer.sim.report.report import write_report
 from cutlayer.sim.results.read import read_study
 from cutlayer.sim.results.write import write_seeds
@@ -54,7 +55,7 @@ def sweep_command(
             raise UserError(
                 f"--full {point}: {name} has no such point; they are 0 to {len(study.points) - 1}"
             )
-    doing = workers(jobs, scheduler, threads, executor, device)
+    doing = workers(jobs, scheduler, threads, executor, device, console.say)
     with claim_study(out, study.study.name) as folder:
         begun = time.monotonic()
         try:
@@ -103,16 +104,24 @@ def _resume_file(study: LoadedStudy, options: Mapping[str, Any]) -> dict[str, An
 
 
 def workers(
-    jobs: int | None, scheduler: str | None, threads: int, executor: str, device: str
+    jobs: int | None,
+    scheduler: str | None,
+    threads: int,
+    executor: str,
+    device: str,
+    note: Note = lambda _: None,
 ) -> Workers:
-    """Return the workers: a cluster, this process for a single job at a time, or processes."""
+    """Return the workers: a cluster, this process for a single job at a time, or processes.
+
+    `note` gets a line while a command waits for a cluster.
+    """
     trains = executor_entry(executor).trains
     if scheduler is not None:
         settings = ExecutorSettings(device=device)
         measure = partial(numerics_of, executor, settings) if trains else None
         if jobs is not None:
             raise UserError("--jobs and --scheduler: give one of the two")
-        return Cluster(scheduler, threads, measure)
+        return Cluster(scheduler, threads, measure, note)
     count = jobs or cores()
     if count == 1:
         return Here(threads)

@@ -23,17 +23,26 @@ from cutlayer.sim.process.tasks import Note, sent_error
 class Cluster(Workers):
     """The workers of the scheduler at an address, such as tcp://host:8786.
 
+    `note` gets a line if the scheduler does not answer soon.
+
     Raises ClusterError if the scheduler does not answer, has no workers, or workers have other code or,
     with `measure`, other numerics.
     """
 
-    def __init__(self, address: str, threads: int = 1, measure: Numerics | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        threads: int = 1,
+        measure: Numerics | None = None,
+        note: Note = lambda _: None,
+    ) -> None:
         self.address = address
+        self._note = note
         self._likeness = Likeness(threads, measure)
         self._client: Any = None
 
     def __enter__(self) -> Self:
-        self._client = connect(self.address, self._likeness)
+        self._client = connect(self.address, self._likeness, self._note)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command_line import CommandLine
 from dask_cluster import ALLOWED_FAILURES, Dask
 from small_studies import UP, study_file
 from test_going_on import DIES, KILLED_AT_THE_SEVENTH, MANY, contents, whole_files
 
 from cutlayer.sim.commands.sweep import workers
-from cutlayer.sim.process.dask_connection import ClusterError
-from cutlayer.sim.studies.cluster import Cluster
 from cutlayer.sim.studies.sweep import load_study
 from cutlayer.sim.studies.sweep import sweep as sweep_here
 
@@ -30,7 +29,7 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
     cluster.stop()
 
 
-def cli(file: Path, out: str, *options: str) -> list[str]:
+def sweeping(file: Path, out: str, *options: str) -> list[str]:
     call = [sys.executable, "-c", "from cutlayer.sim.cli import main; main()", "sweep", str(file)]
     return [*call, "--out", out, *options]
 
@@ -44,7 +43,7 @@ def sweep(folder: Path, *call: str) -> None:
 def test_a_killed_sweep_continues_to_the_files_of_one_process(dask: Dask) -> None:
     file = study_file(dask.folder, axes=MANY, crossovers={"axis": "up"})
     sweep_here(load_study(file), out=dask.folder / "home")
-    there = cli(file, "away", "--scheduler", dask.address)
+    there = sweeping(file, "away", "--scheduler", dask.address)
     killing = [*KILLED_AT_THE_SEVENTH, *there[3:]]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     killed = subprocess.run(
@@ -71,7 +70,7 @@ def deadly(folder: Path, deaths: int) -> Path:
 def test_a_worker_that_dies_costs_a_retry(dask: Dask) -> None:
     marks = deadly(dask.folder, 1)
     file = study_file(dask.folder, set={"methods": ["dying:Dies"]}, name="dying")
-    sweep(dask.folder, *cli(file, "dying", "--scheduler", dask.address, "--executor", "none"))
+    sweep(dask.folder, *sweeping(file, "dying", "--scheduler", dask.address, "--executor", "none"))
     assert len(list(marks.iterdir())) == 1
     points = (dask.folder / "dying" / "points.csv").read_text(encoding="utf-8")
     assert points.count("complete") == 2
@@ -82,7 +81,7 @@ def test_a_job_that_kills_its_workers_is_one_line(dask: Dask) -> None:
     axes = [{"name": "up", "field": UP, "values": ["1 Mbit/s"]}]
     methods = ["splitfed", "dying:Dies"]
     file = study_file(dask.folder, axes=axes, set={"methods": methods}, name="killing")
-    call = cli(file, "killing", "--scheduler", dask.address, "--executor", "none")
+    call = sweeping(file, "killing", "--scheduler", dask.address, "--executor", "none")
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     ended = subprocess.run(
         call, cwd=dask.folder, env=environment, capture_output=True, check=False, text=True
@@ -100,7 +99,12 @@ def test_the_measure_of_a_study_that_trains_is_sent_to_the_workers() -> None:
     assert workers(None, "tcp://127.0.0.1:9", 1, "inline", "cpu")
 
 
-def test_a_missing_scheduler_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_scheduler_is_reported(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cutlayer.sim.process.dask_connection.TIMEOUT_S", 1)
-    with pytest.raises(ClusterError, match=r"tcp://127\.0\.0\.1:9: cannot be reached"):
-        Cluster("tcp://127.0.0.1:9").__enter__()
+    monkeypatch.setattr("cutlayer.sim.process.dask_connection.SILENT_S", 0)
+    address = "tcp://127.0.0.1:9"
+    study_file(cli.folder)
+    ended = cli("sweep", "small.yaml", "--executor", "none", "--scheduler", address)
+    assert ended.code == 2
+    assert f"waiting for the scheduler {address}, up to 1 s\n" in ended.out
+    assert ended.err.startswith(f"--scheduler {address}: cannot be reached: ")
