@@ -24,9 +24,10 @@ from cutlayer.sim.endpoints.fleet import Presence
 from cutlayer.sim.log.intervals import Activity
 from cutlayer.sim.methods.epsl import EPSLOptions
 from cutlayer.sim.methods.mergesfl import MergeSFL
-from cutlayer.sim.methods.method import ServerLoad
+from cutlayer.sim.methods.method import Round, ServerLoad
 from cutlayer.sim.methods.sfl_ga import SFLGA
 from cutlayer.sim.methods.smofi import SMoFiOptions
+from cutlayer.sim.run.control import closed_round
 
 X = Activity
 ONE_CLIENT = ("topology.star.clients.0.count=1", "data.partition=iid")
@@ -314,3 +315,23 @@ def test_the_transport_does_not_cap_a_multicast() -> None:
         first = (log.activity == X.GRADIENT).argmax()
         rows[method] = float(log.wire_bytes[first] / (log.end[first] - log.start[first]))
     assert rows["sfl_ga"] > 1.5 * rows["splitfed"]
+
+
+def test_every_receiver_of_a_multicast_receives_all_of_it() -> None:
+    """Its radio is on for the whole transfer, and a controller gets its bytes."""
+    method = make_method("sfl_ga", THREE)
+    (kept,) = played(method).kept
+    log = kept.record.intervals
+    rows = log.activity == X.GRADIENT
+    weights_s = WEIGHTS / 2000
+    for member, steps in enumerate((3, 1, 2)):
+        seconds = log.duration[rows & (log.peer == member)]
+        assert len(seconds) == steps
+        assert kept.record.active_s["receive"][member] == pytest.approx(weights_s + seconds.sum())
+        assert kept.record.moved_bytes[rows & (log.peer == member)].sum() == (
+            steps * (491 + 2 * 16) - (16 if steps == 3 else 0)
+        )
+    rnd = Round(0, "train", (0, 1, 2), ())
+    closed = closed_round(rnd, kept.record, method.world.fleet, 2)
+    received = [client.down_bytes for client in closed.clients]
+    assert received == [WEIGHTS + 3 * 523 - 16, WEIGHTS + 523, WEIGHTS + 2 * 523]
