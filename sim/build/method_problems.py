@@ -98,8 +98,9 @@ def method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Ite
         where, rule = refusal
         yield loaded.problem(where, rule)
         return
-    for direction in filter(plan.codecs(method).of, DIRECTIONS):
-        if (complaint := method.check_codec(options, direction)) is not None:
+    for direction in DIRECTIONS:
+        codec = plan.codecs(method).of(direction)
+        if codec and (complaint := method.check_codec(options, direction, codec)) is not None:
             yield loaded.problem(path, complaint, entry.label)
             return
     if options.init == "partial" and max(plan.scenario_cuts) == 0:

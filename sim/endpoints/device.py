@@ -161,10 +161,15 @@ class DeviceEndpoint(ClientEndpoint):
         work, payload = self.work.forward(batch.size), self.activation(batch, upload)
         return self.compute(work, Activity.FORWARD, payload, batch=batch)
 
-    def backward(self, batch: Batch, gradient: Payload) -> simpy.Event:
-        """Run the device block backward from the server's gradient, and step."""
+    def backward(self, batch: Batch, gradient: Payload, *earlier: Payload) -> simpy.Event:
+        """Run the device block backward from the server's gradient, and step.
+
+        `earlier` are messages with other parts of the gradient, whose content the last one has.
+        """
         self.chain.do(operations.backward, batch, self.adjusted(batch, gradient))
-        work = self.work.backward(batch.size) + self.decoding(gradient)
+        work = self.work.backward(batch.size)
+        for message in (gradient, *earlier):
+            work += self.decoding(message)
         return self.compute(work, Activity.BACKWARD)
 
     def forward_part(self, batch: Batch, part: MicroBatch) -> simpy.Event:

@@ -5,11 +5,11 @@ from typing import Any
 
 import simpy
 
-from cutlayer.sim.compute.stage import Work
+from cutlayer.sim.compute.stage import NO_WORK, Work
 from cutlayer.sim.compute.work import ServerWork
 from cutlayer.sim.endpoints.ends import ClientEndpoint
 from cutlayer.sim.endpoints.micro_batch import MicroBatch
-from cutlayer.sim.endpoints.payload import Payload, activation, gradient
+from cutlayer.sim.endpoints.payload import Payload, activation, encoded, gradient
 from cutlayer.sim.learning.chain import Batch, TensorRef
 from cutlayer.sim.learning.deferred import operations
 from cutlayer.sim.learning.state_key import StateKey
@@ -23,6 +23,7 @@ class ServerEndpoint(ClientEndpoint):
 
     phase = Phase.DOWNLINK
     queued_s = 0.0  # of all its jobs
+    encodes_gradients = True  # with the scenario's codec, if there is one
 
     def compute(
         self, work: Work, activity: Activity, value: Any = None, *, arrival: float | None = None
@@ -73,13 +74,29 @@ class ServerEndpoint(ClientEndpoint):
     def gradient(self, batch: Batch, result: TensorRef | None) -> Payload:
         """Return the gradient of a batch's activation, which an operation on the server returned."""
         payload = gradient(self.costs.activation_shape, batch.size)
+        if not self.encodes_gradients:
+            return payload.holding(result)
         return self.transmitted("down", batch, payload, result)
+
+    def shared_gradient(self, rows: int) -> Payload:
+        """Return the message with these rows of a gradient that goes to several clients; no content."""
+        shape, codecs = self.costs.activation_shape, self.world.codecs
+        payload = gradient(shape, rows)
+        if codecs.of("down") is None:
+            return payload
+        return encoded(payload, codecs.coding("down", shape, rows, False))
+
+    def encoding(self, message: Payload) -> Work:
+        """Return the work of encoding a message."""
+        return NO_WORK if message.coding is None else self.server_work.encoding(message.coding)
 
     def with_codecs(self, work: Work, upload: Payload, batch: Batch | None = None) -> Work:
         """Return work on an upload with its decoding and, given its batch, the gradient's encoding."""
         if upload.coding is not None:
             work += self.server_work.decoding(upload.coding)
-        returned = None if batch is None else self.coding("down", batch)
+        returned = None
+        if batch is not None and self.encodes_gradients:
+            returned = self.coding("down", batch)
         return work if returned is None else work + self.server_work.encoding(returned)
 
     def decode(self, upload: Payload) -> Process:

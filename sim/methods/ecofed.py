@@ -13,6 +13,7 @@ from pydantic import Field
 
 from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.models.quantise_cost import packed_bytes
+from cutlayer.sim.codecs.codec import Codec
 from cutlayer.sim.codecs.codecs import Direction
 from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
@@ -108,7 +109,7 @@ class EcoFed(EdgeMethod):
         return kept | {"init": options.init}
 
     @classmethod
-    def check_codec(cls, options: Any, direction: Direction) -> str | None:
+    def check_codec(cls, options: Any, direction: Direction, codec: Codec) -> str | None:  # noqa: ARG003
         """Return that the method's own quantiser would come before the codec, or None without it."""
         if options.bits is None or direction == "down":
             return None

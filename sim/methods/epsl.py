@@ -11,13 +11,13 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from cutlayer.sim.endpoints import payload as wire
+from cutlayer.sim.compute.stage import NO_WORK
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.multicast import multicast
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.learning.deferred import joint_steps as operations
 from cutlayer.sim.log.intervals import Activity
-from cutlayer.sim.methods.joint_steps import Arrival, Step, follow
+from cutlayer.sim.methods.joint_steps import Arrival, Step, follow, transmit_shared
 from cutlayer.sim.methods.mergesfl import MergedMethod
 from cutlayer.sim.methods.method import AveragingOptions, MethodOptions, Process, Round
 
@@ -63,38 +63,42 @@ class EPSL(MergedMethod):
         for batch in device.batches:
             yield device.send((yield device.forward(batch)))
             rows = self.aggregated(rnd.notes["steps"].sizes(batch.number))
-            if 0 < rows < batch.size:
-                yield device.receive()  # the second part refers to the whole gradient
+            earlier = []
+            if 0 < rows < batch.size:  # the second part refers to the whole gradient
+                earlier.append((yield device.receive()))
             gradient = yield device.receive()
-            yield device.backward(batch, gradient)
+            yield device.backward(batch, gradient, *earlier)
         yield device.send(device.weights("device"))
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:
         """Join the step of each batch, the multicast, and return the rest of the gradient."""
-        shape = server.costs.activation_shape
 
         def step(last: ServerEndpoint, arrivals: list[Arrival]) -> Step:
             sizes = tuple(arrival.batch.size for arrival in arrivals)
             rows, classes = self.aggregated(sizes), last.costs.classes
             work = last.server_work.train_aggregated(sum(sizes), len(sizes), rows, classes)
+            mean = last.shared_gradient(rows) if rows else None
+            own = [last.shared_gradient(size - rows) if size > rows else None for size in sizes]
             for one in arrivals:
                 work = last.with_codecs(work, one.payload)
+            for message in (mean, *own):
+                work += NO_WORK if message is None else last.encoding(message)
             yield last.compute(work, Activity.TRAIN)
             follow(last, arrivals)
             weights, uploads = self.weights(rnd, arrivals), [a.payload for a in arrivals]
             contents = rnd.notes["group"].do(
                 len(sizes), operations.aggregated_step, weights, rows, *uploads
             )
+            contents = transmit_shared(rnd.notes["group"], self.world.codecs, rows, contents)
             rest = [
-                wire.gradient(shape, size - rows).holding(content) if size > rows else None
-                for size, content in zip(sizes, contents, strict=True)
+                None if message is None else message.holding(content)
+                for message, content in zip(own, contents, strict=True)
             ]
-            if not rows:
-                return [(None, own) for own in rest]
-            mean = wire.gradient(shape, rows)
+            if mean is None:
+                return [(None, message) for message in rest]
             parts = [
-                mean if own is not None else mean.holding(content)
-                for own, content in zip(rest, contents, strict=True)
+                mean if message is not None else mean.holding(content)
+                for message, content in zip(rest, contents, strict=True)
             ]
             sent = multicast([arrival.server for arrival in arrivals], parts)
             return list(zip(sent, rest, strict=True))

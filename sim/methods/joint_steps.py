@@ -10,9 +10,12 @@ from typing import Any, ClassVar
 
 import simpy
 
-from cutlayer.sim.codecs.codecs import Direction
+from cutlayer.sim.codecs.codec import Codec
+from cutlayer.sim.codecs.codecs import Codecs, Direction
 from cutlayer.sim.endpoints.server import ServerEndpoint
-from cutlayer.sim.learning.chain import Batch, Chain
+from cutlayer.sim.learning.chain import Batch, Chain, TensorRef
+from cutlayer.sim.learning.deferred import codec_operations
+from cutlayer.sim.learning.interleaved import Interleaved
 from cutlayer.sim.log.intervals import SERVER
 from cutlayer.sim.methods.method import Round
 from cutlayer.sim.methods.split_method import SplitMethod
@@ -73,6 +76,17 @@ class JointSteps:
         return results[members.index(server.member)]
 
 
+def transmit_shared(
+    group: Interleaved, codecs: Codecs, rows: int, contents: Sequence[TensorRef | None]
+) -> Sequence[TensorRef | None]:
+    """Return what the receivers have of their gradients, whose first `rows` are one message for all."""
+    codec = codecs.of("down")
+    if codec is None:
+        return contents
+    operation = codec_operations.transmit_shared
+    return group.do(len(contents), operation, codec.spec, rows, *contents)
+
+
 def follow(server: ServerEndpoint, arrivals: Sequence[Arrival]) -> None:
     """Let all members of a step continue from the last row of the endpoint that did its work."""
     for arrival in arrivals:
@@ -91,12 +105,14 @@ class JointMethod(SplitMethod):
         return f"{cls.name} steps on the batches of all clients together and waits for each of them"
 
     @classmethod
-    def check_codec(cls, options: Any, direction: Direction) -> str | None:  # noqa: ARG003
-        """Return that one gradient goes to several clients, whose codecs encode their own, if so."""
-        if not cls.multicasts or direction == "up":
+    def check_codec(cls, options: Any, direction: Direction, codec: Codec) -> str | None:  # noqa: ARG003
+        """Return that one message goes to several clients, and the codec keeps values of each, if so."""
+        own = codec.name == "kept" or codec.cached != "nothing"
+        if not cls.multicasts or direction == "up" or not own:
             return None
         return (
-            "sends one gradient to several clients, which codec.down does not encode: leave it out"
+            "sends one gradient to several clients, and codec.down depends on what each has kept:"
+            " choose another codec"
         )
 
     @classmethod

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from cutlayer.scenarios.fields import rule
 from cutlayer.scenarios.unions import OneOf
+from cutlayer.sim.codecs.codec import Codec
 from cutlayer.sim.codecs.codecs import Direction
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.nodes import NodeType
@@ -252,7 +253,7 @@ class Method(ABC):
         return frozenset()
 
     @classmethod
-    def check_codec(cls, options: Any, direction: Direction) -> str | None:  # noqa: ARG003
+    def check_codec(cls, options: Any, direction: Direction, codec: Codec) -> str | None:  # noqa: ARG003
         """Return why activations (up) or gradients (down) cannot have a codec, or None if they can."""
         return None
 

@@ -8,13 +8,12 @@ and of radio resources is not part of it.
 from typing import Any, ClassVar
 
 from cutlayer.models.block_cost import FLOAT_BYTES
-from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.multicast import multicast
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.learning.deferred import joint_steps as operations
 from cutlayer.sim.log.intervals import Activity
-from cutlayer.sim.methods.joint_steps import Arrival, JointMethod, Step, follow
+from cutlayer.sim.methods.joint_steps import Arrival, JointMethod, Step, follow, transmit_shared
 from cutlayer.sim.methods.method import (
     AveragingOptions,
     MethodOptions,
@@ -53,19 +52,24 @@ class SFLGA(JointMethod):
         def send_mean(last: ServerEndpoint, arrivals: list[Arrival]) -> Step:
             gradients = [arrival.payload for arrival in arrivals]
             contents: Any = [gradient.content for gradient in gradients]
+            sizes = [arrival.batch.size for arrival in arrivals]
+            message = last.shared_gradient(max(sizes))
+            work = last.encoding(message)
             if len(arrivals) > 1:
-                samples = sum(arrival.batch.size for arrival in arrivals)
-                yield last.compute(last.server_work.mean_gradient(samples), Activity.AGGREGATE)
+                work += last.server_work.mean_gradient(sum(sizes))
+            if work.seconds > 0:
+                yield last.compute(work, Activity.AGGREGATE)
                 follow(last, arrivals)
+            if len(arrivals) > 1:
                 weights, mean = self.weights(rnd, arrivals), operations.mean_gradient
                 contents = rnd.notes["group"].do(len(gradients), mean, weights, *gradients)
-            longest = max(arrival.batch.size for arrival in arrivals)
-            message = wire.gradient(last.costs.activation_shape, longest)
+            contents = transmit_shared(rnd.notes["group"], self.world.codecs, max(sizes), contents)
             return multicast(
                 [arrival.server for arrival in arrivals],
                 [message.holding(content) for content in contents],
             )
 
+        server.encodes_gradients = False  # their mean is encoded
         yield server.send(server.weights("device"))
         for batch in server.batches:
             upload = yield server.receive()

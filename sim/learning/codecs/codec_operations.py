@@ -58,6 +58,29 @@ def transmit(
     return (received, *others) if isinstance(value, tuple) else received
 
 
+def transmit_shared(run: ChainRun, spec: Mapping[str, Any], rows: int, *values: Tensor) -> Any:  # noqa: ARG001
+    """Return what receivers have of their values, whose first `rows` rows come in one message for all.
+
+    These rows are equal; a receiver with fewer has the first of them. The others come in a message for
+    each receiver. For codecs that keep nothing.
+    """
+    twin = TWINS[spec["name"]](spec)
+    longest = max(values, key=len)[:rows]
+    shared = _decoded(twin, longest) if rows else longest
+    received = []
+    for value in values:
+        parts = [shared[: len(value)]]
+        if len(value) > rows:
+            parts.append(_decoded(twin, value[rows:]))
+        received.append(torch.empty_like(value).copy_(torch.cat(parts)))
+    return received if len(received) > 1 else received[0]
+
+
+def _decoded(twin: Twin, sent: Tensor) -> Tensor:
+    values = sent.detach().to(torch.float32).contiguous()
+    return twin.decode(twin.encode(values, None), None, values.shape).to(sent.dtype)
+
+
 def _received(
     run: ChainRun,
     twin: Twin,

@@ -58,8 +58,8 @@ def test_bad_codecs_are_refused_with_one_message(codec: str, message: str) -> No
         ),
         (
             "sfl_ga",
-            "{down: fp16}",
-            "sends one gradient to several clients, which codec.down does not encode: leave it out",
+            "{down: {aq_sgd: {bits: 4}}}",
+            "sends one gradient to several clients, and codec.down depends on what each has kept:",
         ),
     ],
 )

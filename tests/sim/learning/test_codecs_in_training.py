@@ -13,7 +13,7 @@ from torch.nn import functional
 import cutlayer.models.catalogue
 from cutlayer.errors import UserError
 from cutlayer.sim.learning.chain import Batch
-from cutlayer.sim.learning.codecs.codec_operations import adjust, transmit
+from cutlayer.sim.learning.codecs.codec_operations import adjust, transmit, transmit_shared
 
 CODEC = "codec={up: %s, down: %s}"
 METHODS = (
@@ -233,6 +233,38 @@ def test_a_correction_adds_the_error_to_the_gradient() -> None:
     right = gradient + 0.5 / 3 * (values - received)
     assert torch.allclose(adjust(run, Batch(3, 0, 3, 3), gradient), right)  # type: ignore[arg-type]
     assert run.kept == {"codec": {}}, "it is used once"
+
+
+def test_pipar_learns_as_splitfed_with_codecs() -> None:
+    codec = CODEC % ("{aq_sgd: {bits: 4}}", "{top_k: {share: 0.2, feedback: true}}")
+    splitfed, pipar = results("methods=[splitfed, {pipar: {micro_batches: 3}}]", codec).values()
+    assert splitfed.weights_digest == pipar.weights_digest is not None
+
+
+def test_multicast_gradients_of_one_client_are_those_of_splitfed() -> None:
+    one = (
+        "topology.star.clients.0.count=1",
+        "data.partition={sizes: [30]}",
+        "data.train_samples=30",
+    )
+    codec = CODEC % ("{top_k: {share: 0.5}}", "{int: {bits: 6}}")
+    plain, shared = results("methods=[splitfed, sfl_ga]", codec, *one).values()
+    assert plain.weights_digest == shared.weights_digest is not None
+
+
+def test_receivers_of_a_multicast_have_the_same_rows() -> None:
+    values = torch.randn(3, 6, 4, generator=torch.Generator().manual_seed(0))
+    same = values[0, :4]
+    gradients = [torch.cat([same, values[1]]), torch.cat([same, values[2]]), same[:3]]
+    spec = {"name": "int", "bits": 4, "per": "tensor"}
+    run: Any = None
+    received = transmit_shared(run, spec, 4, *gradients)
+    alone = transmit_shared(run, spec, 0, same)
+    for own, sent in zip(received, gradients, strict=True):
+        assert own.shape == sent.shape
+        assert torch.equal(own[:4], alone[: len(own)])
+    for own, sent in zip(received[:2], values[1:], strict=True):
+        assert torch.equal(own[4:], transmit_shared(run, spec, 0, sent))
 
 
 def test_diverged_values_end_in_one_message() -> None:

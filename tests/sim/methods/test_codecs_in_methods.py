@@ -25,6 +25,13 @@ def run(method: str, *overrides: str) -> MethodResult:
     return only(f"methods=[{written}]", "training.rounds=2", *overrides, executor="none")
 
 
+ONE_CLIENT: Final = (  # a multicast to several is decoded by each of them, see below
+    "topology.star.clients.0.count=1",
+    "data.partition={sizes: [30]}",
+    "data.train_samples=30",
+)
+
+
 def flops(result: MethodResult) -> float:
     return sum(float(kept.record.intervals.flops.sum()) for kept in result.kept)
 
@@ -47,13 +54,12 @@ def each(costs: tuple[LayerCost, ...]) -> int:
 @pytest.mark.parametrize("method", METHODS)
 def test_every_message_is_encoded_and_decoded_once(method: str) -> None:
     coded = METHODS[method].sends
-    if METHODS[method].multicasts:  # of gradients, which are not encoded
-        coded = ("up",)
     if not coded:
         assert flops(run(method)) > 0
         return
     section = CODEC if "down" in coded else CODEC.replace("{int: {bits: 4}}", "identity")
-    plain, other = run(method), run(method, section)
+    clients = ONE_CLIENT if METHODS[method].multicasts else ()
+    plain, other = run(method, *clients), run(method, *clients, section)
     assert len(plain.kept) == len(other.kept) == 2, "all rounds are kept"
     # From 32 to 8 bits, and from 32 to 4.
     up, down = (
@@ -77,6 +83,32 @@ def test_a_codec_does_not_touch_methods_that_send_no_activations() -> None:
     other = results(both, CODEC, executor="none")["classic_fl"]
     assert other.event_digest == plain.event_digest
     assert other.learning_digest == plain.learning_digest
+
+
+@pytest.mark.parametrize("share", [None, 0.5, 1.0])
+def test_a_multicast_is_encoded_once_and_decoded_by_every_client(share: float | None) -> None:
+    """Two clients with two batches of 10: SFL-GA, or EPSL with this share of rows in one message."""
+    method = "sfl_ga" if share is None else f"{{epsl: {{share: {share}}}}}"
+    two = (
+        "topology.star.clients.0.count=2",
+        "data.partition={sizes: [20, 20]}",
+        "data.train_samples=40",
+        "training.batch_size=10",
+    )
+    plain, other = run(method, *two), run(method, *two, CODEC)
+    values, rounds, steps = 6 * 14 * 14, 2, 2
+    common = 10 if share is None else round(10 * share)
+    encoded_up = rounds * steps * 2 * 10 * values
+    encoded_down = rounds * steps * (common + 2 * (10 - common)) * values
+    decoded_down = rounds * steps * 2 * 10 * values
+    saved = sent(plain, Activity.GRADIENT, Phase.DOWNLINK) - sent(
+        other, Activity.GRADIENT, Phase.DOWNLINK
+    )
+    assert saved == 3.5 * encoded_down, "the bytes of a multicast count once"
+    expected = encoded_up * (each(quantise_costs(1, 8)) + each(dequantise_costs(1, 8)))
+    expected += encoded_down * each(quantise_costs(1, 4))
+    expected += decoded_down * each(dequantise_costs(1, 4))
+    assert flops(other) - flops(plain) == pytest.approx(expected, rel=1e-9)
 
 
 def test_peers_encode_nothing_of_their_own() -> None:

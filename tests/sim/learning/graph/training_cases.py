@@ -110,6 +110,8 @@ CASES: Final = {
         CODEC % ("{splitcom: {share: 0.5}}", "{low_rank: {rank: 2}}"),
         ROUNDS % 4,
     ),
+    "sfl_ga, codec": ("sfl_ga", CODEC % ("fp16", "{rand_top_k: {share: 0.3}}")),
+    "epsl, codec": ("epsl", CODEC % ("{top_k: {share: 0.5}}", "{int: {bits: 6}}")),
     "drawing": ("splitfed_v2", "model.name=own_models:dropout"),
 }
 
