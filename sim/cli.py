@@ -615,7 +615,10 @@ def validate(
 
 @app.command()
 def reproduce(
-    name: Annotated[str, typer.Argument(help="ecofed, edpfl, ares, mpsl, benchmark-pi, or all.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="ecofed, edpfl, ares, mpsl, benchmark-pi, all of these, or fairness."),
+    ],
     out: Annotated[
         Path | None, typer.Option(help="New folder for tables (CSV, Markdown) and plots.")
     ] = None,

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from cutlayer.errors import UserError
 from cutlayer.sim.commands.console import CommandConsole, make_console
-from cutlayer.sim.commands.progress import PhaseProgress
+from cutlayer.sim.commands.progress import PhaseProgress, RunProgress
 from cutlayer.sim.files.atomic import write_text
 from cutlayer.sim.papers.output import markdown, print_reproduced, write_csv, write_map
-from cutlayer.sim.papers.registry import TABLES, Reproduced, reproduce
+from cutlayer.sim.papers.registry import TABLES, TRAINED, Reproduced, reproduce, trained
 from cutlayer.sim.results.folder import claim_folder
 from cutlayer.sim.validate.table import kendall_tau, timed
 from cutlayer.suggestion import suggestion
@@ -17,8 +17,9 @@ ALL = "all"
 
 def reproduce_command(name: str, out: Path | None) -> None:
     """Compute and print one table or all, and write them if a folder is given."""
-    if name not in (*TABLES, ALL):
-        raise UserError(f"reproduce: unknown table {name!r}{suggestion(name, [*TABLES, ALL])}")
+    names = [*TABLES, *TRAINED, ALL]
+    if name not in names:
+        raise UserError(f"reproduce: unknown table {name!r}{suggestion(name, names)}")
     console = make_console()
     if out is None:
         _reproduce(name, None, console)
@@ -29,6 +30,9 @@ def reproduce_command(name: str, out: Path | None) -> None:
 
 
 def _reproduce(name: str, folder: Path | None, console: CommandConsole) -> None:
+    if name in TRAINED:
+        _train(name, folder, console)
+        return
     made: list[Reproduced] = []
     for one in TABLES if name == ALL else [name]:
         with PhaseProgress(console) as progress:
@@ -41,6 +45,20 @@ def _reproduce(name: str, folder: Path | None, console: CommandConsole) -> None:
         console.say(ranking(made))
         if folder is not None:
             write_text(folder / "ranking.txt", ranking(made) + "\n")
+
+
+def _train(name: str, folder: Path | None, console: CommandConsole) -> None:
+    from cutlayer.sim.papers.grid import print_rows, write_rows
+
+    with RunProgress(console) as progress:
+        grid = trained(name, progress)
+    print_rows(grid, console)
+    if folder is not None:
+        from cutlayer.sim.papers.methods_chart import methods_figure
+        from cutlayer.sim.views.style import save
+
+        write_rows(grid, folder)
+        save(methods_figure(), folder, "methods", ("png", "svg"))
 
 
 def ranking(made: list[Reproduced]) -> str:

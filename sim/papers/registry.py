@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cutlayer.sim.papers.ecofed_map import Point
 from cutlayer.sim.validate.table import Table
+
+if TYPE_CHECKING:
+    from cutlayer.sim.papers.grid import Grid
+    from cutlayer.sim.run.progress import Progress as RunProgress
 
 Progress = Callable[[str, int, int, str], None]  # phase, done, total, what is next
 
@@ -17,6 +21,10 @@ TABLES: Final = {
     "bpfree": "bytes of SplitFed v2 and CSE-FSL on ResNet18, to the byte",
     "benchmark-pi": "seven networks on a Pi 4 and a Pi 5, and predictions by the others",
 }
+
+TRAINED: Final = {
+    "fairness": "every method on one scenario: time, bytes, accuracy, energy and memory",
+}  # they take minutes, and are not among `all`
 
 
 @dataclass(frozen=True)
@@ -47,3 +55,10 @@ def reproduce(name: str, progress: Progress) -> Reproduced:
     made = Reproduced(makers[name]())
     progress(f"reproducing {name}", 1, 1, "")
     return made
+
+
+def trained(name: str, progress: "RunProgress") -> "Grid":
+    """Make one of the tables for which methods are trained."""
+    from cutlayer.sim.papers import fairness
+
+    return {"fairness": fairness.grid}[name](progress)
