@@ -48,6 +48,7 @@ EVERY_METHOD = (
 TRAINED = {
     "async_phones": ("data.train_samples=200",),
     "cifar10_accuracy": (*DIGITS, "data.train_samples=200"),
+    "collection": ("data.train_samples=200", "data.partition=iid"),
     "commuters": ("data.train_samples=200",),
     "ecofed_ablation": ("data.train_samples=60", "training.evaluate_every=2"),
     "ecofed_headline": (  # a large model, for which there are no pre-trained weights

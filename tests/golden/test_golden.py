@@ -13,23 +13,10 @@ import pytest
 from golden_differences import compare
 from golden_numbers import HERE, TRAINED, numbers, recorded_file, scenario_names, study_names
 
+from cutlayer.sim.methods.registry import METHODS
+
 CASES = [("scenario", name) for name in scenario_names()]
 CASES += [("study", name) for name in study_names()]
-METHODS = {
-    "centralised",
-    "classic_fl",
-    "ecofed",
-    "fedasync",
-    "fedbuff",
-    "fedgkt",
-    "fedprox",
-    "gas",
-    "local_loss",
-    "safsl",
-    "split_learning",
-    "splitfed",
-    "splitfed_v2",
-}
 
 
 def recorded(kind: str, name: str) -> Any:
@@ -65,7 +52,7 @@ def test_every_method_is_timed_and_trained() -> None:
         for entry in trained.values():
             assert all(entry[key] for key in ("learning_digest", "weights_digest", "curve"))
             methods.add(entry["method"])
-    assert methods == METHODS
+    assert methods == METHODS.keys()
 
 
 def _set(field: str, value: Any) -> Callable[[Any], None]:

@@ -76,6 +76,13 @@ METHODS: dict[str, type[BaseModel]] = {
     "local_loss": PlainOptions,
     "fedgkt": PlainOptions,
     "ecofed": EcoFedOptions,
+    **dict.fromkeys(
+        (
+            *("fedprox", "split_learning", "centralised", "pipar", "smofi", "sfl_ga", "epsl"),
+            *("mergesfl", "cse_fsl", "fsl_sage", "ampere", "fedoptima"),
+        ),
+        PlainOptions,
+    ),
     "needy": NeedyOptions,
 }
 KNOWN: dict[str, Any] = {
