@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 from cutlayer.scenarios.fields import KIND_KEY, OBJECT_PATTERN, Kind
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.topologies.catalogue import device_names, link_names, stack_names
+from cutlayer.topologies.published_clocks import CLOCKS
 
 
 def json_schema(
@@ -46,13 +47,22 @@ def _method_list(
     options: Mapping[str, dict[str, Any]], definitions: Mapping[str, dict[str, Any]]
 ) -> dict[str, Any]:
     """Return the schema of a list of names, or of names with options and a label."""
-    label = {"type": "string", "minLength": 1, "description": "its name in tables and plots"}
+    beside = {
+        "label": {
+            "type": "string",
+            "minLength": 1,
+            "description": "its name in tables and plots",
+        },
+        "pricing": _entry(
+            {"properties": {"as_published": {"enum": list(CLOCKS)}}, "required": ["as_published"]}
+        ),
+    }
     bare = [name for name, reference in options.items() if not _requires(reference, definitions)]
     forms = [*_enum(bare), _object("a method of your own")]
     for name, reference in options.items():
-        forms.append(_entry({"properties": {name: reference, "label": label}, "required": [name]}))
+        forms.append(_entry({"properties": {name: reference, **beside}, "required": [name]}))
     own = {OBJECT_PATTERN: {"type": ["object", "null"]}}
-    forms.append(_entry({"properties": {"label": label}, "patternProperties": own}))
+    forms.append(_entry({"properties": beside, "patternProperties": own}))
     return {"type": "array", "minItems": 1, "items": {"anyOf": forms}}
 
 

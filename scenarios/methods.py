@@ -10,14 +10,16 @@ from cutlayer.scenarios.aliases import canonical_method
 from cutlayer.scenarios.document import Document
 from cutlayer.scenarios.fields import is_object_path
 from cutlayer.scenarios.messages import problems_of
+from cutlayer.scenarios.pricing import Pricing
 from cutlayer.scenarios.problems import KeyPath, Problem, dotted
 from cutlayer.suggestion import suggestion
 
 _LONGEST_LABEL = 80
+BESIDE = ("label", "pricing")  # the keys that an entry may have beside its method
 
 
 class Method(BaseModel):
-    """A method to run, with its label.
+    """A method to run, with its label, and with a `pricing` if its times are those of a published clock.
 
     `options` is the method's validated options model; for a method named `package.module:Object` it is
     the plain mapping of the file, which the method validates later.
@@ -28,12 +30,14 @@ class Method(BaseModel):
     name: str
     label: str
     options: InstanceOf[BaseModel] | dict[str, Any]
+    pricing: Pricing | None = None
 
     def written(self) -> dict[str, Any]:
         """Return the entry as in a scenario file, with all options."""
         options = self.options
         plain = options.model_dump(mode="json") if isinstance(options, BaseModel) else options
-        return {self.name: plain, "label": self.label}
+        priced = {} if self.pricing is None else {"pricing": self.pricing.model_dump(mode="json")}
+        return {self.name: plain, "label": self.label, **priced}
 
 
 def read_methods(
@@ -55,7 +59,10 @@ def read_methods(
             continue
         name = canonical_method(key, known) or key
         written = entry if isinstance(entry, dict) else {}
-        label = written.get("label", key.partition(":")[2] or key)
+        pricing, its_problems = _pricing(document, (*path, "pricing"), written)
+        problems += its_problems
+        default = key.partition(":")[2] or key
+        label = written.get("label", default if pricing is None else f"{default} as published")
         label_rule = _label_rule(label, labelled)
         if label_rule is not None:
             problems.append(document.problem((*path, "label"), label_rule, label))
@@ -64,7 +71,7 @@ def read_methods(
         options, its_problems = _options(document, (*path, key), written.get(key), known.get(name))
         problems += its_problems
         if label_rule is None and options is not None:
-            methods.append(Method(name=name, label=label, options=options))
+            methods.append(Method(name=name, label=label, options=options, pricing=pricing))
     return tuple(methods), problems
 
 
@@ -75,18 +82,31 @@ def _key(
     if isinstance(entry, str):
         keys = [entry]
     elif isinstance(entry, dict):
-        keys = [key for key in entry if key != "label"]
+        keys = [key for key in entry if key not in BESIDE]
     else:
         return None, [document.problem(path, "must be a method's name or {name: {options}}")]
     names = [key for key in keys if canonical_method(key, known) or is_object_path(key)]
     others = [key for key in keys if key not in names]
     if len(names) == 1:
-        rule = f"is an unknown key beside a method{suggestion('label', ['label'])}"
-        return names[0], [document.problem((*path, key), rule) for key in others]
+        rule = "is an unknown key beside a method"
+        return names[0], [
+            document.problem((*path, key), f"{rule}{suggestion(key, BESIDE)}") for key in others
+        ]
     if len(keys) == 1:
         rule = f"is not a known method{suggestion(keys[0], known)}"
         return None, [document.problem((*path, keys[0]), rule, keys[0])]
     return None, [document.problem(path, "must name exactly one method")]
+
+
+def _pricing(
+    document: Document, path: KeyPath, written: Mapping[str, Any]
+) -> tuple[Pricing | None, list[Problem]]:
+    if "pricing" not in written:
+        return None, []
+    try:
+        return Pricing.model_validate(written["pricing"]), []
+    except ValidationError as error:
+        return None, problems_of(document, error, Pricing, path)
 
 
 def _label_rule(label: object, labelled: Mapping[str, KeyPath]) -> str | None:

@@ -17,6 +17,7 @@ from cutlayer.sim.build.memory import device_blocks, edge_memory, memory_by_cut,
 from cutlayer.sim.build.names import ScenarioNameError
 from cutlayer.sim.build.plan import Plan, optimizer_of
 from cutlayer.sim.build.plan_problems import cut_path
+from cutlayer.sim.build.pricing import priced
 from cutlayer.sim.build.world import profile_of
 from cutlayer.sim.codecs.codecs import DIRECTIONS, Codecs
 from cutlayer.sim.control.controller import CUTS
@@ -26,6 +27,7 @@ from cutlayer.sim.methods.registry import UnknownMethodError, options_of
 from cutlayer.sim.methods.split_method import SplitMethod
 from cutlayer.topologies import DeviceError
 from cutlayer.topologies.builders.draft import HUB
+from cutlayer.topologies.published_clocks import PricingError
 from cutlayer.topologies.units import format_size
 
 
@@ -45,6 +47,11 @@ def method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Ite
     except ValidationError as error:
         options_model = registry.method(entry.name).Options
         yield from problems_of(loaded.document, error, options_model, (*path, entry.name))
+        return
+    try:
+        priced(plan, entry)
+    except PricingError as error:
+        yield loaded.problem((*path, "pricing", "as_published"), str(error))
         return
     drops = any(absence.on_disconnect == "drop" for absence in scenario.availability)
     if drops and (complaint := method.check_dropout(options)) is not None:

@@ -12,6 +12,7 @@ from cutlayer.scenarios.training import Closing
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.build.initial import conversions
 from cutlayer.sim.build.plan import Plan
+from cutlayer.sim.build.pricing import pricing_note
 from cutlayer.sim.commands.console import CommandConsole, make_console
 from cutlayer.sim.data.datasets import load
 from cutlayer.sim.data.given_split import GivenPartition
@@ -63,6 +64,9 @@ def _check(loaded: Loaded, executor: str, data_dir: Path | None) -> None:
         console.print(
             f"'about': extrapolated from the first rounds, {PREVIEW_ROUNDS} of them at most."
         )
+    for entry in plan.scenario.methods:
+        if (note := pricing_note(entry)) is not None:
+            console.print(f"{entry.label}: not physical times, but {note}.")
     if figures := coarse_figures(plan):
         console.print(f"The times rest on coarse or guessed figures: {'; '.join(figures)}.")
 

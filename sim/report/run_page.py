@@ -201,6 +201,13 @@ def _uncertainty(runs: Sequence[SavedRun]) -> list[Part]:
     else:
         lines = ["This run has one seed: how far accuracies differ between seeds is not known."]
         parts.append(Words("seeds", "Seeds", lines))
+    clocks = [
+        f"{label}: not physical times, but {entry['pricing']}."
+        for label, entry in runs[0].methods.items()
+        if entry.get("pricing")
+    ]
+    if clocks:
+        parts.append(Words("clocks", "Published clocks", clocks))
     coarse = [figure for entry in runs[0].methods.values() for figure in entry.get("coarse", ())]
     if coarse:
         figures = [[str(figure)] for figure in dict.fromkeys(coarse)]

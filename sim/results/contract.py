@@ -118,6 +118,7 @@ class _Method(_Part):
     additive_round_time_s: Figure | None
     energy_j: Figure | None
     coarse: list[str] = []
+    pricing: str | None = None
     ended: str | None = None
     updates: _Updates | None = None
     against: dict[str, _Ratios]

@@ -24,8 +24,7 @@ from cutlayer.sim.results.link_row import LinkRow
 from cutlayer.sim.results.round import Decided, KeptRound, RoundResult
 from cutlayer.sim.results.training import training_records, training_summary
 
-# stopped: interrupted; stalled: it can never end
-Status = Literal["complete", "stopped", "stalled"]
+Status = Literal["complete", "stopped", "stalled"]  # stopped: interrupted; stalled: never ends
 
 
 @dataclass
@@ -46,6 +45,7 @@ class MethodResult:
     weights_digest: str | None = None
     event_digest: str = ""
     coarse: tuple[str, ...] = ()
+    pricing: str | None = None  # what is wrong with its times, if a published clock made them
     links: dict[str, LinkTotals] = field(default_factory=dict)
     capacity_s: dict[str, float] = field(default_factory=dict)
     link_clients: dict[str, int] = field(default_factory=dict)
@@ -135,6 +135,7 @@ class MethodResult:
             **self._of_nodes(),
             "diverged_in_round": self.diverged_in_round,
             "coarse": list(self.coarse),
+            **({"pricing": self.pricing} if self.pricing else {}),
             "ended": self.ended,
             "clients_dropped": sum(r.clients_dropped for r in self.rounds),
             "wasted_bytes": sum(r.wasted_bytes for r in self.rounds),
@@ -203,8 +204,7 @@ class MethodResult:
     @property
     def server_wait_max_s(self) -> float | None:
         """The longest wait of a job for a slot of the server; None without a job."""
-        waits = (r.longest_server_wait_s for r in self.rounds if r.server_jobs)
-        return max(waits, default=None)
+        return max((r.longest_server_wait_s for r in self.rounds if r.server_jobs), default=None)
 
     @property
     def clients_idle(self) -> float | None:

@@ -13,6 +13,7 @@ from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.links import links_of
 from cutlayer.sim.build.plan import Plan
+from cutlayer.sim.build.pricing import priced, pricing_note
 from cutlayer.sim.build.topology_sections import assumed_delays
 from cutlayer.sim.build.world import make_method, profile_of
 from cutlayer.sim.data.datasets import Dataset
@@ -93,6 +94,7 @@ def play_steps(
     The result is complete when the generator ends or is closed. It returns False if Ctrl-C has requested
     a stop before the method was played to its end.
     """
+    plan = priced(plan, entry)
     method = make_method(plan, entry, dataset, runtime=runtime, keep_accounts=observe is not None)
     engine = make_engine(
         method,
@@ -126,7 +128,14 @@ def play_steps(
 def empty_result(plan: Plan, entry: MethodEntry) -> MethodResult:
     """Return the result of a method that has not begun."""
     targets = tuple(plan.scenario.training.targets)
-    return MethodResult(entry.label, entry.name, plan.seed, targets, coarse=coarse_figures(plan))
+    return MethodResult(
+        entry.label,
+        entry.name,
+        plan.seed,
+        targets,
+        coarse=coarse_figures(plan),
+        pricing=pricing_note(entry),
+    )
 
 
 def scenario_stop(scenario: Scenario) -> StopCondition:

@@ -18,6 +18,7 @@ SCALARS: Final = (
     "server_available_s",
     "diverged_in_round",
     "ended",
+    "pricing",
     "stalled",
     "update_summary",
 )

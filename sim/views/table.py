@@ -216,6 +216,11 @@ def _footnotes(
                 f"{label} diverged: its weights were no longer finite in round {min(rounds) + 1}, so "
                 "its accuracy is meaningless. A lower training.optimizer.lr may help."
             )
+    lines += [
+        f"{label}: NOT PHYSICAL TIMES, but {results[0].pricing}."
+        for label, results in methods.items()
+        if results[0].pricing is not None
+    ]
     coarse: dict[tuple[str, ...], list[str]] = {}
     for label, results in methods.items():
         figures = tuple(dict.fromkeys(figure for result in results for figure in result.coarse))
