@@ -277,6 +277,27 @@ def gas_fleet() -> Rows:
     return rows
 
 
+@checks("published-clocks")
+def published_clocks() -> Rows:
+    """Mean round or window by each clock; the devices', links' and server's shares of additive time."""
+    clocks = (
+        *(("gas_cell", label) for label in ("gas", "gas as published")),
+        *(("safsl_cell", label) for label in ("safsl", "safsl as published")),
+        *(("c_sfl", label) for label in ("splitfed", "splitfed as published")),
+    )
+    rows: Rows = []
+    for scenario, label in clocks:
+        result = ran(scenario).methods[label]
+        terms: dict[str, float] = {}
+        for closed in result.rounds:
+            for term, seconds in closed.additive_s.items():
+                terms[term] = terms.get(term, 0.0) + seconds
+        total = sum(terms.values())
+        device, server = terms["device_compute"] / total, terms["server_compute"] / total
+        rows.append([None, None, mean_round(result), device, 1 - device - server, server])
+    return rows
+
+
 @checks("mixed-cuts")
 def mixed_cuts() -> Rows:
     """Mean rounds with one cut for all, one for each type of device, and under controllers."""

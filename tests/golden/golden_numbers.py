@@ -37,6 +37,7 @@ ROUNDS = {
 }
 DIGITS = ("data.dataset=digits", "data.test_fraction=0.2")
 SMALL = ("training.rounds=2", "training.evaluate_every=1", "data.test_samples=40")
+SMALL_MODEL = ("data.train_samples=200", "model={name: vgg5, cut: 2}", "training.batch_size=10")
 RANDOM_BLOCK = "methods=[classic_fl, splitfed, {ecofed: {period: 2, bits: 8, init: random}}]"
 EVERY_METHOD = (
     "[{classic_fl: {init: partial}}, {fedprox: {init: partial}}, {splitfed: {init: partial}}, "
@@ -47,6 +48,7 @@ EVERY_METHOD = (
 )
 TRAINED = {
     "async_phones": ("data.train_samples=200",),
+    "c_sfl": (*DIGITS, *SMALL_MODEL, "data.partition={sizes: 2}"),
     "cifar10_accuracy": (*DIGITS, "data.train_samples=200"),
     "collection": ("data.train_samples=200", "data.partition=iid"),
     "commuters": ("data.train_samples=200",),
@@ -66,8 +68,11 @@ TRAINED = {
         RANDOM_BLOCK,
     ),
     "four_g_fleet": ("data.train_samples=200",),
+    "fsl_sage": (*DIGITS, *SMALL_MODEL),
+    "gas_cell": (*DIGITS, "data.train_samples=400", "training.batch_size=10"),
     "gas_fleet": (*DIGITS, "data.train_samples=400", "training.batch_size=10"),
     "lte_trace_fleet": ("data.train_samples=200",),
+    "mergesfl": (*DIGITS, *SMALL_MODEL),
     "mixed_cuts": ("data.train_samples=200", "training.local_epochs=1"),
     "quickstart": (  # with the methods that no shipped scenario has, and over a whole period
         "training.rounds=3",
@@ -75,6 +80,7 @@ TRAINED = {
         f"methods={EVERY_METHOD}",
     ),
     "res_things_vgg5": (*DIGITS, "data.partition={sizes: 30}", "training.batch_size=10"),
+    "safsl_cell": (*DIGITS, *SMALL_MODEL),
     "two_tier_edge": ("data.train_samples=200",),
     "wifi_anomaly": ("data.train_samples=200",),
 }

@@ -74,6 +74,8 @@ METHODS: dict[str, type[BaseModel]] = {
     "safsl": BufferOptions,
     "gas": BufferOptions,
     "local_loss": PlainOptions,
+    "cse_fsl": PlainOptions,
+    "fsl_sage": PlainOptions,
     "fedgkt": PlainOptions,
     "ecofed": EcoFedOptions,
     **dict.fromkeys(
@@ -87,7 +89,7 @@ METHODS: dict[str, type[BaseModel]] = {
 }
 KNOWN: dict[str, Any] = {
     "methods": METHODS,
-    "models": ["vgg5", "vgg11", "resnet12", "lenet"],
+    "models": ["vgg5", "vgg11", "resnet12", "lenet", "resnet18", "alexnet"],
     "datasets": ["digits", "cifar10"],
 }
 
