@@ -95,7 +95,11 @@ CASES = [
         "5: data.augment.crop: must be true or false (got 1)",
     ),
     ("name: vgg5", "name: vgg7", "6: model.name: is not a known model; did you mean 'vgg5'?"),
-    ("name: vgg5", "name: zzzzzz", 'known are vgg5, vgg11, resnet12, lenet (got "zzzzzz")'),
+    (
+        "name: vgg5",
+        "name: zzzzzz",
+        'known are vgg5, vgg11, resnet12, lenet, resnet18, alexnet (got "zzzzzz")',
+    ),
     ("cut: 1", "cut: 1.0", "6: model.cut: must be a whole number (got 1.0)"),
     ("cut: 1", "cut: -1", "6: model.cut: must be at least 0 (got -1)"),
     ("model: {name: vgg5, cut: 1}", "model: vgg5", '6: model: must be a mapping (got "vgg5")'),

@@ -168,7 +168,7 @@ def test_files_that_cannot_be_opened(tmp_path, known):
         "quickstrat: is neither a file nor a shipped scenario; did you mean 'quickstart'?"
     )
     assert "did you mean 'quickstart'?" in said(str(tmp_path / "quick_start.yaml"))
-    assert " known are async_phones, cifar10_accuracy, " in said("zzz")
+    assert " known are async_phones, c_sfl, " in said("zzz")
     assert "is a folder, not a file" in said(tmp_path)
     assert "cannot be read: File name too long" in said("x" * 5000)
     latin = tmp_path / "latin.yaml"
