@@ -74,8 +74,6 @@ METHODS: dict[str, type[BaseModel]] = {
     "safsl": BufferOptions,
     "gas": BufferOptions,
     "local_loss": PlainOptions,
-    "cse_fsl": PlainOptions,
-    "fsl_sage": PlainOptions,
     "fedgkt": PlainOptions,
     "ecofed": EcoFedOptions,
     **dict.fromkeys(
