@@ -617,7 +617,9 @@ def validate(
 def reproduce(
     name: Annotated[
         str,
-        typer.Argument(help="ecofed, edpfl, ares, mpsl, benchmark-pi, all of these, or fairness."),
+        typer.Argument(
+            help="ecofed, edpfl, ares, mpsl, bpfree, splitlite, benchmark-pi, all of these, or fairness."
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(help="New folder for tables (CSV, Markdown) and plots.")

@@ -525,5 +525,5 @@ def res_things() -> Rows:
     ]
 
 
-for _name in ("ares", "edpfl", "mpsl", "bpfree", "benchmark-pi"):
+for _name in ("ares", "edpfl", "mpsl", "bpfree", "splitlite", "benchmark-pi"):
     CHECKS[f"reproduce-{_name}"] = lambda name=_name: reproduced(name)  # type: ignore[misc]

@@ -19,6 +19,7 @@ TABLES: Final = {
     "ares": "VGG5 whole and cut on a Raspberry Pi and a Jetson Nano",
     "mpsl": "VGG19 by layer on a Pi 4, a VM and a laptop",
     "bpfree": "bytes of SplitFed v2 and CSE-FSL on ResNet18, to the byte",
+    "splitlite": "bytes of codecs at the cut of four language models",
     "benchmark-pi": "seven networks on a Pi 4 and a Pi 5, and predictions by the others",
 }
 
@@ -42,13 +43,14 @@ def reproduce(name: str, progress: Progress) -> Reproduced:
 
         points = list(ecofed_map.points(progress))
         return Reproduced(ecofed.table(points), points)
-    from cutlayer.sim.papers import ares, benchmark_pi, bpfree, edpfl, mpsl
+    from cutlayer.sim.papers import ares, benchmark_pi, bpfree, edpfl, mpsl, splitlite
 
     makers = {
         "edpfl": edpfl.table,
         "ares": ares.table,
         "mpsl": mpsl.table,
         "bpfree": bpfree.table,
+        "splitlite": splitlite.table,
         "benchmark-pi": benchmark_pi.table,
     }
     progress(f"reproducing {name}", 0, 1, "")

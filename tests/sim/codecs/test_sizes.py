@@ -97,34 +97,6 @@ def test_values_sent_in_full_are_those_of_a_message_without_codec() -> None:
     assert message.wire_bytes == wire.activation(SHAPE, N).wire_bytes
 
 
-SPLITLITE = {  # hidden size: SplitLite, AQ-SGD 4/8 bit, Rand-Top-k .3; uplink and total in %
-    1536: ((6.8, 16.9), (25, 37.5), (50.5, 40.2)),
-    2048: ((6.6, 16.6), (25, 37.5), (50.6, 40.3)),
-    1152: ((6.9, 17.4), (25, 37.5), (50.5, 40.2)),
-    3072: ((6.5, 16.3), (25, 37.5), (52.5, 41.2)),
-}
-PAIRS = (
-    ({"low_rank": {"rank": 32, "bits": 4}}, {"low_rank": {"rank": 64, "bits": 8}}),
-    ({"aq_sgd": {"bits": 4}}, {"int": {"bits": 8}}),
-    ({"rand_top_k": {"share": 0.3, "per": "row"}}, {"kept": {"bits": 16}}),
-)
-
-
-@pytest.mark.parametrize("hidden", SPLITLITE)
-def test_splitlites_table_of_bytes(hidden: int) -> None:
-    """SplitLite, Table I: T = 128 tokens, from the second epoch, in % of half precision."""
-    shape, batch = (128, hidden), 6
-    plain = 2 * batch * 128 * hidden
-    assert bytes_of(up("fp16").fields(shape, batch)) == plain
-    cells = []
-    for of_up, of_down in PAIRS:
-        sent = bytes_of(up(of_up).fields(shape, batch))
-        received = bytes_of(down(of_down, of_up).fields(shape, batch))
-        cells.append((100 * sent / plain, 100 * (sent + received) / (2 * plain)))
-    printed = [(round(uplink, 1), round(total, 1)) for uplink, total in cells]
-    assert printed == [pytest.approx(pair) for pair in SPLITLITE[hidden]]
-
-
 def test_packed_fields_round_up_to_bytes() -> None:
     for name in UPS:
         for field in up(name).fields(SHAPE, N):

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from cutlayer import load_scenario, run
-from cutlayer.sim.papers import ares, benchmark_pi, bpfree, edpfl, mpsl
+from cutlayer.sim.papers import ares, benchmark_pi, bpfree, edpfl, mpsl, splitlite
 from cutlayer.sim.papers.ecofed import table as ecofed_table
 from cutlayer.sim.papers.ecofed_map import HEADLINES, Point, nearest, points
 from cutlayer.sim.papers.output import markdown, print_reproduced, verdict, write_csv, write_map
@@ -191,6 +191,15 @@ def test_the_bytes_of_bpfree_are_exact():
         assert round(line.simulated, 1) == round(line.published, 1)
         assert abs(line.simulated - line.published) < 0.0051, line.quantity
     assert {line.kind for line in table.lines} == {"predicted"}
+
+
+def test_the_shares_of_splitlite_are_those_published_to_the_printed_digit():
+    table = splitlite.table()
+    assert len(table.lines) == 24
+    assert all(line.holds for line in table.lines)
+    (line,) = (one for one in table.lines if one.quantity == "Llama-3.2-3B, SplitLite, uplink")
+    by_hand = (128 + 3072) * 32 * 4 / (128 * 3072 * 16)  # rank 32, 4 of 16 bits
+    assert line.simulated == round(100 * by_hand, 1)
 
 
 def test_bytes_are_shown_to_the_byte(tmp_path):
