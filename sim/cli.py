@@ -454,7 +454,7 @@ def list_(
     what: Annotated[
         str | None,
         typer.Argument(
-            help="scenarios, studies, methods, models, datasets, devices or links [all]."
+            help="scenarios, studies, methods, codecs, models, datasets, devices, stacks or links [all]."
         ),
     ] = None,
     output: Annotated[

@@ -164,3 +164,10 @@ def test_a_sweep_starts_no_more_processes_than_it_may_use_cores(
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     assert isinstance(workers(None, None, 1, "none", "cpu"), Here)
+
+
+def test_the_help_of_list_names_every_kind(cli: CommandLine) -> None:
+    from cutlayer.sim.commands.catalogue import KINDS
+
+    shown = cli("list", "--help").out
+    assert [kind for kind in KINDS if kind not in shown] == []
