@@ -12,6 +12,7 @@ from cutlayer.scenarios.aliases import canonical, canonical_method
 from cutlayer.scenarios.shipped import shipped_names, shipped_path, study_path
 from cutlayer.sim.build.checks import topology_checked
 from cutlayer.sim.build.client_rates import client_rates
+from cutlayer.sim.codecs.registry import BY_SECTION, CODECS
 from cutlayer.sim.commands.catalogue import (
     KINDS,
     dataset_summary,
@@ -46,6 +47,7 @@ def show_command(name: str, plot: Path | None = None, *, force: bool = False) ->
     shown = {
         "studies": _show_study,
         "methods": _show_method,
+        "codecs": _show_codec,
         "models": _show_model,
         "datasets": _show_dataset,
         "devices": _show_device,
@@ -135,8 +137,22 @@ def _show_method(name: str) -> None:
         print_grid(console, ("option", "default", "meaning"), rows)
 
 
+def _show_codec(name: str) -> None:
+    kind = CODECS[name]
+    console = make_console()
+    console.print(f"{name}: {kind.summary}")
+    section = next(section for section, codec in BY_SECTION.items() if codec is kind)
+    text = " ".join((section.__doc__ or "").split())
+    console.print(text)
+    rows = [(option, _default(field)) for option, field in section.model_fields.items()]
+    if rows:
+        print_grid(console, ("field", "default"), rows)
+
+
 def _default(field: FieldInfo) -> str:
-    """Return the default of an option as a scenario writes it."""
+    """Return the default of an option as a scenario writes it, or that it has none."""
+    if field.is_required():
+        return "required"
     value = field.get_default(call_default_factory=True)
     if isinstance(value, BaseModel):  # a choice with fields of its own
         name, fields = type(value).__name__.lower(), value.model_dump()

@@ -10,6 +10,7 @@ from command_line import CommandLine
 
 from cutlayer.models.catalogue import MODELS
 from cutlayer.scenarios.shipped import shipped_names
+from cutlayer.sim.codecs.registry import CODECS
 from cutlayer.sim.commands.sweep import workers
 from cutlayer.sim.data.catalogue import DATASETS
 from cutlayer.sim.learning.executors import EXECUTORS
@@ -88,6 +89,7 @@ def test_list_and_show_know_everything_that_a_scenario_can_name(cli: CommandLine
     kinds = {
         "scenarios": shipped_names(),
         "methods": METHODS,
+        "codecs": CODECS,
         "models": MODELS,
         "datasets": DATASETS,
         "devices": device_names(),
