@@ -43,7 +43,8 @@ loggers -> errors files models suggestion
 methods -> clock codecs compute endpoints errors learning log models scenarios suggestion
 models -> errors suggestion
 network -> clock suggestion
-papers -> calibrate compute files models results run topologies validate views
+papers -> build calibrate codecs compute files log methods models results run scenarios topologies
+        validate views
 process -> errors files models
 report -> files results scenarios uncertainty version views
 results -> errors files log loggers network process
