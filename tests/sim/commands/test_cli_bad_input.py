@@ -180,7 +180,7 @@ def test_a_device_without_the_memory_is_refused(cli: CommandLine) -> None:
     [
         (["list", "devicez"], ["unknown kind devicez", "mean 'devices'?"]),
         (["show", "rasberry-pi-4b"], ["unknown name rasberry-pi-4b", "mean 'raspberry-pi-4b'?"]),
-        (["show", "nothing-like-it"], ["unknown name nothing-like-it", "quickstart"]),
+        (["show", "nothing-like-it"], ["unknown name nothing-like-it", "async_phones"]),
     ],
 )
 def test_unknown_names_are_refused_with_the_closest(
