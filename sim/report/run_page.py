@@ -55,7 +55,9 @@ def run_source(runs: Sequence[SavedRun]) -> Source:
     """Return the tabs of one scenario's run, with one seed or several."""
     first = runs[0]
     seeds = ", ".join(str(run.seed) for run in runs)
-    about = str(first.summary["scenario"].get("description") or "")
+    about = str(first.summary["scenario"].get("description") or "").strip()
+    if about and about[-1] not in ".!?":
+        about += "."
     statuses = {run.summary["status"] for run in runs}
     status = "; it stalled" if "stalled" in statuses else ""
     status += "; it was stopped early" if "stopped" in statuses else ""
