@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from cutlayer.models.quantise import Quantised, dequantise, quantise
 from cutlayer.sim.learning.chain import Batch
@@ -25,7 +24,7 @@ def train_whole(run: ChainRun, client: int, batch: Batch) -> None:
     """Train device and server block on a batch, in one place."""
     device, server = run.replica("device"), run.replica("server")
     images, labels = run.batch(client, batch)
-    loss = functional.cross_entropy(server.module(device.module(images)), labels)
+    loss = run.task.loss(server.module(device.module(images)), labels)
     run.record_loss(loss, len(labels))
     train_on(loss, device, server)
 
@@ -38,7 +37,7 @@ def train_proximal(run: ChainRun, client: int, batch: Batch, mu: float) -> None:
     """
     device, server = run.replica("device"), run.replica("server")
     images, labels = run.batch(client, batch)
-    loss = functional.cross_entropy(server.module(device.module(images)), labels)
+    loss = run.task.loss(server.module(device.module(images)), labels)
     run.record_loss(loss, len(labels))
     torch.autograd.backward(loss)
     for part, replica in (("device", device), ("server", server)):
@@ -74,7 +73,7 @@ def server_step(run: ChainRun, upload: Upload) -> Tensor | None:
     """Train the server block on an activation; return the gradient of the loss with respect to it."""
     server = run.replica("server")
     activation = upload[0].requires_grad_()
-    loss = functional.cross_entropy(server.module(activation), upload[1])
+    loss = run.task.loss(server.module(activation), upload[1])
     run.record_loss(loss, len(upload[1]))
     train_on(loss, server)
     return activation.grad
@@ -87,7 +86,7 @@ def server_step_from(run: ChainRun, upload: Upload, cut: int) -> Tensor | None:
     for number, block in server.module.get_submodule("blocks").named_children():
         if int(number) >= cut:
             value = block(value)
-    loss = functional.cross_entropy(value, upload[1])
+    loss = run.task.loss(value, upload[1])
     run.record_loss(loss, len(upload[1]))
     train_on(loss, server)
     return activation.grad
@@ -98,7 +97,7 @@ def train_local(run: ChainRun, client: int, batch: Batch) -> Upload:
     device, head = run.replica("device"), run.replica("head")
     images, labels = run.batch(client, batch)
     activation = device.module(images)
-    train_on(functional.cross_entropy(head.module(activation), labels), device, head)
+    train_on(run.task.loss(head.module(activation), labels), device, head)
     return activation.detach(), labels
 
 
@@ -107,7 +106,7 @@ def server_step_detached(run: ChainRun, upload: Buffered) -> None:
     server = run.replica("server")
     value, labels = upload
     activation = dequantise(value) if isinstance(value, Quantised) else value
-    loss = functional.cross_entropy(server.module(activation), labels)
+    loss = run.task.loss(server.module(activation), labels)
     run.record_loss(loss, len(labels))
     train_on(loss, server)
 
