@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from cutlayer.sim.codecs.codec import EXACT
 from cutlayer.sim.compute.stage import NO_WORK
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.multicast import multicast
@@ -55,7 +56,7 @@ class EPSL(MergedMethod):
 
     def aggregated(self, sizes: tuple[int, ...]) -> int:
         """Return how many rows of each of a step's batches are aggregated: none of a single batch."""
-        return ceil(self.options.share * min(sizes)) if len(sizes) > 1 else 0
+        return ceil(self.options.share * min(sizes) - EXACT) if len(sizes) > 1 else 0
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:
         """Send activations and receive both parts of their gradients; send the block at the end."""

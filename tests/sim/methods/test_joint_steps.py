@@ -22,7 +22,7 @@ from cutlayer.scenarios import ScenarioError
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.endpoints.fleet import Presence
 from cutlayer.sim.log.intervals import Activity
-from cutlayer.sim.methods.epsl import EPSLOptions
+from cutlayer.sim.methods.epsl import EPSL, EPSLOptions
 from cutlayer.sim.methods.mergesfl import MergeSFL
 from cutlayer.sim.methods.method import Round, ServerLoad
 from cutlayer.sim.methods.sfl_ga import SFLGA
@@ -110,6 +110,14 @@ def test_the_bytes_of_the_gradients() -> None:
     assert gradients_down("epsl", share=0.5) == ((2 + 3 + 1 + 1) * 491 + 16 * rows, 16 * rows)
     # All of the first step; one row of the second, and one more to the first client.
     assert gradients_down("epsl", share=1) == ((2 + 1 + 1) * 491 + 16 * (3 + 2), 16 * (3 + 2))
+
+
+def test_a_share_of_a_batch_is_not_rounded_up_for_an_error_in_its_last_digit() -> None:
+    """0.07 times 100 is 7.000000000000001 in binary."""
+    for share, rows in ((0.07, 7), (0.071, 8), (1, 100), (0, 0)):
+        method = make_method("epsl", THREE, options={"share": share})
+        assert isinstance(method, EPSL)
+        assert method.aggregated((100, 200)) == rows
 
 
 def test_sfl_ga_by_hand() -> None:
