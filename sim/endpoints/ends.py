@@ -81,7 +81,14 @@ class ClientEndpoint(Endpoint):
             key = cache_of(direction, client, chain.cut) if codec.cached != "nothing" else None
             full = self._in_full(direction, batch)
             content = chain.do(
-                codec_operations.transmit, codec.spec, key, client, batch, full, content
+                codec_operations.transmit,
+                direction,
+                codec.spec,
+                key,
+                client,
+                batch,
+                full,
+                content,
             )
         return encoded(payload, coding).holding(content)
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from cutlayer.sim.codecs.codecs import Direction
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.codecs.integers import Int
@@ -39,6 +40,7 @@ FOR_GRADIENT: Final = "codec"  # the key in `ChainRun.kept`: masks and correctio
 
 def transmit(
     run: ChainRun,
+    direction: Direction,
     spec: Mapping[str, Any],
     key: StateKey | None,
     client: int,
@@ -49,12 +51,14 @@ def transmit(
     """Return what the receiver has of an upload or a gradient.
 
     `value` is the tensor to be encoded, None, or a tuple of which it is the first. `key` is the state
-    with what is kept of the client's samples; with `full` the tensor is sent as it is.
+    with what is kept of the client's samples; with `full` the tensor is sent as it is. What `adjust`
+    needs is kept for uploads only.
     """
     sent, *others = value if isinstance(value, tuple) else (value,)
     if sent is None:
         return value
-    received = _received(run, TWINS[spec["name"]](spec), key, client, batch, full, sent)
+    twin = TWINS[spec["name"]](spec)
+    received = _received(run, direction, twin, key, client, batch, full, sent)
     return (received, *others) if isinstance(value, tuple) else received
 
 
@@ -83,6 +87,7 @@ def _decoded(twin: Twin, sent: Tensor) -> Tensor:
 
 def _received(
     run: ChainRun,
+    direction: Direction,
     twin: Twin,
     key: StateKey | None,
     client: int,
@@ -100,7 +105,9 @@ def _received(
     else:
         parts = twin.encode(values, before)
         decoded = twin.decode(parts, before, values.shape)
-        _keep_for_gradient(run, batch, twin, twin.mask(parts, values.shape), values - decoded)
+        if direction == "up":
+            mask = twin.mask(parts, values.shape)
+            _keep_for_gradient(run, batch, twin, mask, values - decoded)
     if table is not None:
         kept = decoded if full else twin.keep(values, before, decoded)
         table[samples] = kept.flatten(1).to(table.device, table.dtype)
