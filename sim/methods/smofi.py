@@ -57,8 +57,7 @@ class SMoFi(JointMethod):
         """Return that the optimizer has no momentum buffers to average, if so."""
         if optimizer.name == "sgd" and optimizer.momentum > 0:
             return None
-        got = optimizer.name if optimizer.name != "sgd" else f"momentum {optimizer.momentum:g}"
-        return f"smofi averages momentum buffers: it needs sgd with momentum above 0 (got {got})"
+        return "smofi averages momentum buffers: it needs sgd with momentum above 0, such as 0.9"
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Send activations and receive their gradients; at the end, send the device block."""

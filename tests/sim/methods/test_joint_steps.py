@@ -281,13 +281,13 @@ def test_clients_have_one_cut(method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "got"),
-    [("{name: adam, lr: 0.01}", "adam"), ("{name: sgd, lr: 0.1, momentum: 0}", "momentum 0")],
+    "optimizer", ["{name: adam, lr: 0.01}", "{name: sgd, lr: 0.1, momentum: 0}"]
 )
-def test_smofi_needs_momentum(optimizer: str, got: str) -> None:
-    complaint = "smofi averages momentum buffers: it needs sgd with momentum above 0"
+def test_smofi_needs_momentum(optimizer: str) -> None:
+    complaint = "smofi averages momentum buffers: it needs sgd with momentum above 0, such as 0.9"
     found = problem("methods=[smofi]", f"training.optimizer={optimizer}")
-    assert f"training.optimizer: {complaint} (got {got})" in found
+    assert f"training.optimizer: {complaint} (got {{" in found
+    assert found.count("(got") == 1
 
 
 def test_the_memory_of_what_waits_on_the_server() -> None:
