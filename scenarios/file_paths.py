@@ -17,11 +17,9 @@ _FIELDS: Final = {
         "dir",
         "partition.file",
         "partition.file.path",
-        *(
-            f"dataset.{form}{field}"
-            for form in ("leaf", "csv", "jsonl", "parquet", "arrow", "images", "npz")
-            for field in ("", ".train", ".test")
-        ),
+        "dataset.leaf",
+        "dataset.leaf.train",
+        "dataset.leaf.test",
     ),
     "devices": ("*.profile",),
     "speeds": ("*.scores",),

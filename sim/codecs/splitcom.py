@@ -4,7 +4,8 @@ from math import ceil, prod
 
 from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.scenarios.codec import SplitCom as Section
-from cutlayer.sim.codecs.codec import EXACT, Cached, Codec, Costs, Field, Shape, Step, costs_of
+from cutlayer.sim.codecs.codec import Cached, Codec, Costs, Field, Shape, Step, costs_of
+from cutlayer.sim.codecs.sparse import EXACT
 
 
 class SplitCom(Codec):

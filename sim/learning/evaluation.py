@@ -6,21 +6,31 @@ it has none.
 """
 
 from collections.abc import Iterable, Sequence
-from math import isfinite
+from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from cutlayer.sim.learning.pending import Evaluation
 from cutlayer.sim.learning.replica import State
 from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.learning.workspace import Streams, Workspace
-from cutlayer.sim.tasks.objective import Confusion, Measured, Objective
+
+Confusion = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class BatchCounts:
+    """The results of a test batch: the sum of its losses, and counts by label and predicted label."""
+
+    loss: float
+    confusion: Confusion
 
 
 def evaluate_batches(
     workspace: Workspace, modules: Sequence[nn.Module], first: int = 0, end: int | None = None
-) -> list[Measured]:
+) -> list[BatchCounts]:
     """Return the results of the test batches from `first` to before `end`, for modules in sequence.
 
     Each batch has its own random stream, for models that draw in evaluation mode.
@@ -34,44 +44,35 @@ def evaluate_batches(
             with workspace.drawing(streams):
                 scores = model(workspace.on_device(workspace.converted(inputs)))
             labels = workspace.on_device(labels)
-            found.append(workspace.task.measure(scores, labels))
+            found.append(_counts(scores, labels, workspace.recipe.classes))
     return found
 
 
-def combined(
-    task: Objective,
-    models: Sequence[Sequence[Measured]],
-    weights: Sequence[int],
-    finite: bool,
-) -> Evaluation:
-    """Return the figures of models, each with the results of all test batches in order.
+def _counts(scores: Tensor, labels: Tensor, classes: int) -> BatchCounts:
+    loss = float(functional.cross_entropy(scores, labels, reduction="sum"))
+    pairs = labels * classes + scores.argmax(dim=1)
+    counts = torch.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+    return BatchCounts(loss, tuple(tuple(row) for row in counts.cpu().tolist()))
 
-    Metrics that are not finite are left out.
-    """
+
+def combined(
+    models: Sequence[Sequence[BatchCounts]], weights: Sequence[int], finite: bool
+) -> Evaluation:
+    """Return the figures of models, each with the results of all test batches in order."""
     confusions = [_added(counts.confusion for counts in batches) for batches in models]
-    figures = [task.figures(*pair) for pair in zip(models, confusions, strict=True)]
-    samples = [sum(counts.samples for counts in batches) for batches in models]
+    samples = [sum(map(sum, confusion)) for confusion in confusions]
+    right = [sum(c[label][label] for label in range(len(c))) for c in confusions]
     losses = [sum(counts.loss for counts in batches) for batches in models]
     total = sum(weights)
-    means = {
-        name: sum(weight * of[name] for weight, of in zip(weights, figures, strict=True)) / total
-        for name in figures[0]
-    }
-    accuracy = means.pop("accuracy", None)
-    if accuracy is None and any(confusions):
-        right = [sum(c[label][label] for label in range(len(c))) for c in confusions]
-        each = zip(weights, right, samples, strict=True)
-        accuracy = sum(weight * (correct / count) for weight, correct, count in each) / total
-    pairs = zip(weights, losses, samples, strict=True)
+    each = list(zip(weights, right, losses, samples, strict=True))
     return Evaluation(
-        accuracy=accuracy,
-        loss=sum(weight * (loss / count) for weight, loss, count in pairs) / total,
+        accuracy=sum(weight * (correct / count) for weight, correct, _, count in each) / total,
+        loss=sum(weight * (loss / count) for weight, _, loss, count in each) / total,
         finite=finite,
         confusion=_added(
             tuple(tuple(weight * count for count in row) for row in confusion)
             for weight, confusion in zip(weights, confusions, strict=True)
         ),
-        metrics={name: value for name, value in means.items() if isfinite(value)},
     )
 
 

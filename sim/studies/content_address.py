@@ -24,7 +24,6 @@ LEARNING_CODE: Final = (
     "sim/data",
     "sim/learning",
     "sim/methods",
-    "sim/tasks",
     "sim/build/initial.py",
     "sim/build/plan.py",
     "sim/build/world.py",

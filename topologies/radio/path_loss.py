@@ -1,7 +1,6 @@
 """Path loss: the share of the sent power that arrives at a distance."""
 
 import math
-import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -27,8 +26,7 @@ class LogDistance(PathLoss):
     def gain(self, distance_m: float) -> float:
         """Return the received power over the sent power at a distance in metres."""
         loss_db = self.at_1_km_db + self.per_decade_db * math.log10(distance_m / 1000)
-        exponent = -loss_db / 10
-        return math.inf if exponent > sys.float_info.max_10_exp else float(10**exponent)
+        return float(10 ** (-loss_db / 10))
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,0 @@
-"""Tasks: what a model learns, and how its results are measured."""
