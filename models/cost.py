@@ -31,15 +31,16 @@ def module_cost(
     first: bool,
     name: str = "",
     rules: Mapping[str, Rule] = NO_RULES,
+    dtype: torch.dtype = torch.float32,
 ) -> BlockCost:
-    """Return the cost of any module for an input of this shape (per sample).
+    """Return the cost of any module for an input of this shape (per sample) and type.
 
     With `first`, the input is data and needs no gradient. Parameters that do not require a gradient get
     none. `rules` cover operations that have no rule in `models.operators`. Raises CostError for an
     operation without a rule.
     """
     state = meta_state(module)
-    x = torch.empty(_BATCH, *input_shape, device="meta", requires_grad=not first)
+    x = torch.empty(_BATCH, *input_shape, device="meta", dtype=dtype, requires_grad=not first)
     recorder = _Recorder(module, state, name, rules)
     saved = [x]
 
@@ -83,6 +84,7 @@ def block_costs(model: Model, detached: int = 0) -> tuple[BlockCost, ...]:
             first=i in (0, detached),
             name=model.block_names[i],
             rules=model.cost_rules,
+            dtype=torch.float32 if i else model.input_dtype,
         )
         for i, block in enumerate(model.blocks)
     )

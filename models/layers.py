@@ -5,7 +5,7 @@ blocks sends the activation in its smallest form.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import prod
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from cutlayer.models.catalogue import HEAD
 from cutlayer.models.draws import initialised
+from cutlayer.models.errors import ModelError
 
 
 def conv_block(
@@ -73,12 +74,32 @@ class Residual(nn.Module):
 
 
 def auxiliary_head(
-    activation_shape: Sequence[int], classes: int, *, seed: int, device: str = "cpu"
+    activation_shape: Sequence[int],
+    outputs: int | Sequence[int],
+    *,
+    seed: int,
+    device: str = "cpu",
 ) -> nn.Module:
     """Build the head that trains a device block locally: one linear layer on the flattened activation.
 
-    As in EcoFed's local-loss baseline; for VGG11 at cut 2 it has 8192 inputs. Its weights come from a
-    stream of `seed` of their own, independent of the model's weights. Shapes are per sample.
+    It has the model's `outputs`; those of a language model, of shape (length, vocabulary), are a linear
+    function of each token's own activation. As in EcoFed's local-loss baseline; for VGG11 at cut 2 it
+    has 8192 inputs. Its weights come from a stream of `seed` of their own, independent of the model's
+    weights. Shapes are per sample. Raises ModelError if the activation has no vector for each token.
     """
-    make = partial(fc_block, prod(activation_shape), classes, relu=False)
+    *each, last = (outputs,) if isinstance(outputs, int) else outputs
+    if each and list(activation_shape[:-1]) != each:
+        raise ModelError(
+            f"an auxiliary head needs a vector for each of {each[0]} tokens, and the activation has "
+            f"the shape {tuple(activation_shape)}"
+        )
+    make: Callable[[], nn.Module]
+    if each:
+        make = partial(_token_head, activation_shape[-1], last)
+    else:
+        make = partial(fc_block, prod(activation_shape), last, relu=False)
     return initialised(make, seed=seed, device=device, stream=HEAD)
+
+
+def _token_head(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(OrderedDict(linear=nn.Linear(inputs, outputs)))

@@ -35,7 +35,9 @@ class Model(nn.Module):
     blocks that form the convolutional feature extractor. `min_batch` is the smallest batch that can
     be trained: 2 if a BatchNorm gets a single value per channel and sample, otherwise 1. `cost_rules`
     maps the names of operations that Cutlayer has no rule for (`upsample_nearest2d`) to their costs.
-    Raises ModelError if the blocks do not map an input of this shape to one value per class.
+    `input_dtype` is torch.int64 for a model that takes tokens. `classes` is the number of values in an
+    output: scores of classes, or numbers of a regression. A language model has such an output for each
+    token. Raises ModelError if the blocks do not map an input of this shape to such an output.
     """
 
     draws = False
@@ -50,6 +52,7 @@ class Model(nn.Module):
         classes: int,
         feature_blocks: int,
         cost_rules: Mapping[str, Rule] = NO_RULES,
+        input_dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         names = [block_name for block_name, _ in blocks]
@@ -65,9 +68,12 @@ class Model(nn.Module):
         self.classes = classes
         self.feature_blocks = feature_blocks
         self.cost_rules = dict(cost_rules)
+        self.input_dtype = input_dtype
         self.blocks = nn.ModuleList(module for _, module in blocks)
-        self._shapes, self.min_batch = trace_blocks(blocks, self.input_shape, model=name)
-        if self._shapes[-1] != (classes,):
+        self._shapes, self.min_batch = trace_blocks(
+            blocks, self.input_shape, model=name, dtype=input_dtype
+        )
+        if self._shapes[-1] not in ((classes,), (self.input_shape[0], classes)):
             raise ModelError(
                 f"model {name!r}: the last block must give one value for each of {classes} "
                 f"classes, it gives {self._shapes[-1]}"
@@ -78,7 +84,7 @@ class Model(nn.Module):
         return len(self.blocks)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return class scores [batch, classes] for a batch of inputs."""
+        """Return outputs [batch, classes], or [batch, length, classes], for a batch of inputs."""
         for block in self.blocks:
             x = block(x)
         return x
@@ -98,7 +104,11 @@ class Model(nn.Module):
 
 
 def trace_blocks(
-    blocks: Sequence[NamedBlock], input_shape: Sequence[int], *, model: str = "?"
+    blocks: Sequence[NamedBlock],
+    input_shape: Sequence[int],
+    *,
+    model: str = "?",
+    dtype: torch.dtype = torch.float32,
 ) -> tuple[list[Shape], int]:
     """Return the shapes before, between and after the blocks (per sample), and the smallest batch."""
     shape = tuple(input_shape)
@@ -117,7 +127,7 @@ def trace_blocks(
         single_values.append(x[0, 0].numel() == 1)
         return x
 
-    x = torch.empty(2, *shape, device="meta")
+    x = torch.empty(2, *shape, device="meta", dtype=dtype)
     shapes = [shape]
     for name, block in blocks:
         try:

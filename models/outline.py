@@ -30,6 +30,7 @@ class ModelOutline:
     min_batch: int
     shapes: tuple[Shape, ...]
     blocks: tuple[BlockCost, ...]
+    takes_tokens: bool = False
 
     def __len__(self) -> int:
         """Return the number of blocks, which is also the last cut."""
@@ -58,10 +59,10 @@ class ModelOutline:
             from cutlayer.models.cost import module_cost
             from cutlayer.models.layers import auxiliary_head
 
-            head = auxiliary_head(shape, self.classes, seed=0, device="meta")
+            head = auxiliary_head(shape, self.shapes[-1], seed=0, device="meta")
             return module_cost(head, shape, first=False, name="head")
 
-        return cached(BlockCost, ["head", shape, self.classes], compute)
+        return cached(BlockCost, ["head", shape, self.shapes[-1]], compute)
 
 
 def outline(name: str, *, classes: int, input_shape: Shape) -> ModelOutline:
@@ -83,6 +84,7 @@ def outline(name: str, *, classes: int, input_shape: Shape) -> ModelOutline:
             min_batch=model.min_batch,
             shapes=tuple(model.activation_shape(cut) for cut in range(len(model) + 1)),
             blocks=block_costs(model),
+            takes_tokens=not model.input_dtype.is_floating_point,
         )
 
     return _kept(name, ModelOutline, ["outline", name, classes, input_shape], compute)

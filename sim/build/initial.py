@@ -70,7 +70,8 @@ def initial_states(
         cut = recipe.cut if key.cut is None else key.cut
         if key.part == "head":
             assert cut is not None
-            return auxiliary_head(model.activation_shape(cut), recipe.classes, seed=recipe.seed)
+            shape, outputs = model.activation_shape(cut), model.activation_shape(len(model))
+            return auxiliary_head(shape, outputs, seed=recipe.seed)
         split = model.split(len(model) if cut is None else cut)
         return split.server if key.part == "server" else split.device
 

@@ -192,8 +192,8 @@ def make_part(recipe: Recipe, part: str, cut: int | None = None) -> nn.Module:
     cut = recipe.cut if cut is None else cut
     assert cut is not None, "the recipe has several cuts"
     if part == "head":
-        shape = model.activation_shape(cut)
-        return auxiliary_head(shape, recipe.classes, seed=recipe.seed)
+        shape, outputs = model.activation_shape(cut), model.activation_shape(len(model))
+        return auxiliary_head(shape, outputs, seed=recipe.seed)
     split = model.split(cut)
     return split.device if part == "device" else split.server
 
