@@ -33,7 +33,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
-from collections.abc import Iterator  # noqa: E402
+from collections.abc import Iterator, Sequence  # noqa: E402
+from multiprocessing import forkserver  # noqa: E402
 
 import matplotlib  # noqa: E402
 import pytest  # noqa: E402
@@ -41,6 +42,7 @@ import torch  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
 from cutlayer.models.own_object import forbid_user_code  # noqa: E402
+from cutlayer.sim.learning.graph.preloaded import PRELOADED  # noqa: E402
 
 # Health checks that measure time; the others (a filter that rejects nearly everything) stay.
 OF_SPEED = (HealthCheck.too_slow, HealthCheck.data_too_large)
@@ -61,6 +63,18 @@ settings.load_profile("fixed")
 
 torch.set_num_threads(1)
 matplotlib.use("Agg")
+
+# A process has one fork server, which imports what its first pool asks for. Workers of the tests' other
+# pools would each import PyTorch anew, so the server imports what any of them needs.
+_preload = forkserver.set_forkserver_preload
+
+
+def _preload_all(names: Sequence[str]) -> None:
+    own = ("cutlayer.sim.calibrate.worker", "cutlayer.sim.studies.jobs")
+    _preload([*PRELOADED, *own, "cutlayer.sim.learning.inline"])
+
+
+forkserver.set_forkserver_preload = _preload_all  # type: ignore[assignment]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,10 +9,12 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from cutlayer.sim.files.checksums import CHECKSUMS
 from cutlayer.sim.results.read import SavedError, read_run
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +38,7 @@ methods:
   - splitfed_v2
   - fedbuff: {buffer: 2, in_flight: 3}
 """
+RUN = ["run", "tiny.yaml", "--no-plots", "--out"]
 
 
 @dataclass(frozen=True)
@@ -81,18 +84,26 @@ class Chaos:
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         (self.folder / "tiny.yaml").write_text(SCENARIO, encoding="utf-8")
-        self.whole = self.commands.undisturbed.get(tuple(self.options)) or self.undisturbed()
+        self.whole = self.undisturbed()
 
     def undisturbed(self) -> Undisturbed:
-        """Run without a disturbance; the result is kept for other tests."""
-        ended = self.command("whole", *self.start("whole"))
-        assert ended.code == 0, ended
-        whole = Undisturbed(contents(self.folder / "whole"), ended.events)
-        self.commands.undisturbed[tuple(self.options)] = whole
-        return whole
+        """Run without a disturbance, or return the result of another test.
+
+        `processes` and `dask` must leave the files of `inline`, except for the name of the executor.
+        """
+        executor = self.options[1]
+        graph = executor in ("processes", "dask")
+        options = ("--executor", "inline") if graph else tuple(self.options)
+        whole = self.commands.undisturbed.get(options)
+        if whole is None:
+            ended = self.command("whole", *RUN, "whole", *options)
+            assert ended.code == 0, ended
+            whole = Undisturbed(contents(self.folder / "whole"), ended.events)
+            self.commands.undisturbed[options] = whole
+        return replace(whole, files=renamed(whole.files, executor)) if graph else whole
 
     def start(self, out: str) -> list[str]:
-        return ["run", "tiny.yaml", "--out", out, "--no-plots", *self.options]
+        return [*RUN, out, *self.options]
 
     def command(self, out: str, *arguments: str, **plan: Any) -> Ended:
         """Run a command on the folder `out`, with a disturbance if the plan says so."""
@@ -199,6 +210,18 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
+def renamed(files: Mapping[str, bytes], executor: str) -> dict[str, bytes]:
+    """Return the files of a run with `inline` with the name of another executor."""
+    new = f'"executor": "{executor}"'.encode()
+    named = {
+        name: content.replace(b'"executor": "inline"', new) if name.endswith(".json") else content
+        for name, content in files.items()
+    }
+    listed = [line.split("  ") for line in named[CHECKSUMS].decode().splitlines()]
+    sums = (f"{sha256(named[name]).hexdigest()}  {name}\n" for _, name in listed)
+    return {**named, CHECKSUMS: "".join(sums).encode()}
+
+
 @dataclass(frozen=True)
 class Begun:
     """A command that has begun, its process, and the files of its output, errors and log."""
@@ -210,11 +233,13 @@ class Begun:
 class Commands:
     """A process that runs commands in forks of itself, without the time of their imports."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        scenario = folder / "tiny.yaml"
+        scenario.write_text(SCENARIO, encoding="utf-8")
         self.undisturbed: dict[tuple[str, ...], Undisturbed] = {}
         self._count = 0
         self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("disturbed.py"))],
+            [sys.executable, str(Path(__file__).with_name("disturbed.py")), str(scenario)],
             env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,9 +1,9 @@
 """Commands that are disturbed on purpose.
 
 Each line of the standard input is an order in JSON: the arguments of a command, its folder, the files
-for its output, and a plan. The command runs in a fork of this process, which has imported what takes
-long; its number is printed. An order to `wait` for a number prints the exit code, or minus the signal
-that killed the command.
+for its output, and a plan. The command runs in a fork of this process, which has run the scenario of
+the argument once; its number is printed. An order to `wait` for a number prints the exit code, or minus
+the signal that killed the command.
 
 Time is counted in events: operations on files of the run's folder. At the event with the number `at`, or
 `delay_ms` later, the command is killed ("kill"), stopped ("pause"), interrupted ("interrupt", and again
@@ -18,12 +18,16 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import threading
 import time
+from contextlib import redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+WARM = ["--executor", "none", "--no-plots"]
 ON_PATHS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link")
 
 
@@ -113,17 +117,16 @@ def leaves(processes: list[int]) -> list[int]:
 
 def main() -> None:
     import distributed  # noqa: F401
-    import sklearn.datasets  # noqa: F401
     import torch
 
     from cutlayer.sim.cli import main as command
     from cutlayer.sim.learning.inline import numerics
-    from cutlayer.topologies.catalogue import device_names, link_names, stack_names
+    from cutlayer.sim.learning.stacked import executor  # noqa: F401
 
     torch.set_num_threads(1)
     torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0).step()  # imports a compiler
     numerics()  # and its measured fingerprint
-    device_names(), link_names(), stack_names()  # the catalogue
+    warm(Path(sys.argv[1]).resolve())
     assert threading.active_count() == 1, "a fork has no other threads"
     order = served()
     os.chdir(order["cwd"])
@@ -138,6 +141,19 @@ def main() -> None:
         command()
     finally:
         disturbance.log(disturbance.events)
+
+
+def warm(scenario: Path) -> None:
+    """Run and resume once, for the imports, the catalogue and the cost tables of all forks."""
+    from cutlayer.sim.cli import main as command
+
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(StringIO()):
+        out = f"{folder}/out"
+        for arguments in (["run", str(scenario), *WARM, "--out", out], ["resume", out]):
+            sys.argv = ["cutlayer", *arguments]
+            with suppress(SystemExit):
+                command()
+        assert Path(out, "summary.json").exists()
 
 
 def served() -> dict[str, Any]:

@@ -37,8 +37,8 @@ OTHERS = ["interrupt"] * 4 + ["full"] * 4
 
 
 @pytest.fixture(scope="module")
-def commands() -> Iterator[Commands]:
-    commands = Commands()
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    commands = Commands(tmp_path_factory.mktemp("commands"))
     yield commands
     commands.close()
 

@@ -1,8 +1,9 @@
 """Start commands at the same moment, from a program that imports once and forks.
 
-Arguments: a folder, how often, and the commands as JSON lists of arguments. It prints a JSON list with
-an entry for each time: a list of each command's exit code, output and errors. Each time has a folder of
-its own, `0`, `1` and so on, with `tiny.yaml` and whatever else lies in the given folder's `start`.
+Each line of the standard input is a JSON list: a folder, how often, and the commands as lists of
+arguments. The answer is a line with a JSON list with an entry for each time: a list of each command's
+exit code, output and errors. Each time has a folder of its own, `0`, `1` and so on, with `tiny.yaml` and
+whatever else lies in the given folder's `start`.
 """
 
 import io
@@ -16,18 +17,22 @@ from pathlib import Path
 
 
 def main() -> None:
-    import torch
-
     import cutlayer.sim.commands.run
 
-    torch.set_num_threads(1)
     cutlayer.sim.commands.run.write_plots = lambda *_: []
-    folder, times, commands = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
+    for line in sys.stdin:
+        folder, times, commands = json.loads(line)
+        print(json.dumps(answer(Path(folder), times, commands)), flush=True)
+
+
+def answer(folder: Path, times: int, commands: list[list[str]]) -> list[list[list[object]]]:
+    """Run commands `times` times; return their outputs."""
     warm = folder / "warm"
     shutil.copytree(folder / "start", warm)
     os.chdir(warm)
-    for command in commands:  # imports and cost tables are then there for all
-        run(command, warm / "said.json")
+    for number, command in enumerate(commands):  # imports and cost tables are then there for all
+        if command not in commands[:number]:
+            run(command, warm / "said.json")
     os.chdir(folder)
     shutil.rmtree(warm)
     found = []
@@ -36,7 +41,7 @@ def main() -> None:
         shutil.copytree(folder / "start", target)
         os.chdir(target)
         found.append(together(commands))
-    json.dump(found, sys.stdout)
+    return found
 
 
 def together(commands: Sequence[Sequence[str]]) -> list[list[object]]:

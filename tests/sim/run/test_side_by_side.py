@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +18,40 @@ SMALL = ["--executor", "none", "--set", "training.rounds=2", "--set", "methods=[
 RUN = ["run", "tiny.yaml", *SMALL]
 
 
-def side_by_side(folder: Path, times: int, *commands: list[str]) -> list[list[list[Any]]]:
-    (folder / "start").mkdir(exist_ok=True)
-    (folder / "start/tiny.yaml").write_text(TINY, encoding="utf-8")
-    program = Path(__file__).with_name("side_by_side.py")
+SideBySide = Callable[..., list[list[list[Any]]]]
+
+
+@pytest.fixture(scope="module")
+def program() -> Iterator[subprocess.Popen[str]]:
+    """A program that has imported everything."""
     paths = [str(Path(__file__).parents[3]), *filter(None, sys.path)]
-    answer = subprocess.run(
-        [sys.executable, str(program), str(folder), str(times), json.dumps(commands)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
+    with subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("side_by_side.py"))],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        check=False,
-    )
-    assert answer.returncode == 0, answer.stderr
-    found: list[list[list[Any]]] = json.loads(answer.stdout)
-    assert len(found) == times
-    return found
+    ) as started:
+        yield started
+        started.communicate()
+
+
+@pytest.fixture
+def side_by_side(tmp_path: Path, program: subprocess.Popen[str]) -> SideBySide:
+    """Run commands together, each time in a new folder; return their exit codes, outputs and errors."""
+
+    def run(times: int, *commands: list[str]) -> list[list[list[Any]]]:
+        (tmp_path / "start").mkdir(exist_ok=True)
+        (tmp_path / "start/tiny.yaml").write_text(TINY, encoding="utf-8")
+        assert program.stdin is not None
+        assert program.stdout is not None
+        program.stdin.write(json.dumps([str(tmp_path), times, commands]) + "\n")
+        program.stdin.flush()
+        found: list[list[list[Any]]] = json.loads(program.stdout.readline())
+        assert len(found) == times
+        return found
+
+    return run
 
 
 def assert_whole(folder: Path, clients: str) -> None:
@@ -46,12 +65,14 @@ def assert_whole(folder: Path, clients: str) -> None:
     assert not [name for name in files(folder) if name.endswith(".part")]
 
 
-@pytest.mark.parametrize(("count", "times"), [(2, 8), (4, 3)])
-def test_runs_have_a_folder_each(tmp_path: Path, count: int, times: int) -> None:
+@pytest.mark.parametrize(("count", "times"), [(2, 4), (4, 2)])
+def test_runs_have_a_folder_each(
+    tmp_path: Path, side_by_side: SideBySide, count: int, times: int
+) -> None:
     clients = [str(1 + number % 3) for number in range(count)]
     commands = [[*RUN, "--set", f"training.clients_per_round={n}"] for n in clients]
     names = sorted(["runs/tiny", *(f"runs/tiny-{n}" for n in range(2, count + 1))])
-    for again, said in enumerate(side_by_side(tmp_path, times, *commands)):
+    for again, said in enumerate(side_by_side(times, *commands)):
         taken = []
         for (code, out, err), n in zip(said, clients, strict=True):
             assert (code, err) == (0, "")
@@ -61,9 +82,11 @@ def test_runs_have_a_folder_each(tmp_path: Path, count: int, times: int) -> None
         assert sorted(taken) == names
 
 
-def test_one_run_gets_a_named_folder_and_the_others_one_line(tmp_path: Path) -> None:
+def test_one_run_gets_a_named_folder_and_the_others_one_line(
+    tmp_path: Path, side_by_side: SideBySide
+) -> None:
     commands = [[*RUN, "--out", "out", "--set", f"training.clients_per_round={n}"] for n in (1, 3)]
-    for again, said in enumerate(side_by_side(tmp_path, 8, *commands)):
+    for again, said in enumerate(side_by_side(4, *commands)):
         codes = [code for code, _, _ in said]
         assert sorted(codes) == [0, 2]
         (_, out, err) = said[codes.index(2)]
@@ -73,9 +96,9 @@ def test_one_run_gets_a_named_folder_and_the_others_one_line(tmp_path: Path) -> 
         assert_whole(tmp_path / str(again) / "out", "13"[codes.index(0)])
 
 
-def test_a_run_while_its_folder_is_reported(tmp_path: Path) -> None:
+def test_a_run_while_its_folder_is_reported(tmp_path: Path, side_by_side: SideBySide) -> None:
     report = ["report", "out"]
-    for again, said in enumerate(side_by_side(tmp_path, 4, [*RUN, "--out", "out"], report, report)):
+    for again, said in enumerate(side_by_side(3, [*RUN, "--out", "out"], report, report)):
         folder = tmp_path / str(again) / "out"
         assert said[0][0] == 0, said
         assert_whole(folder, "2")
@@ -86,12 +109,12 @@ def test_a_run_while_its_folder_is_reported(tmp_path: Path) -> None:
             assert is_own_page(folder / "report.html")
 
 
-def test_reports_of_one_folder_do_not_collide(tmp_path: Path) -> None:
-    (first,) = side_by_side(tmp_path, 1, [*RUN, "--out", "out"])
+def test_reports_of_one_folder_do_not_collide(tmp_path: Path, side_by_side: SideBySide) -> None:
+    (first,) = side_by_side(1, [*RUN, "--out", "out"])
     assert first[0][0] == 0
     (tmp_path / "0/out").rename(tmp_path / "start/out")
     (tmp_path / "0").rename(tmp_path / "before")
-    for again, said in enumerate(side_by_side(tmp_path, 2, *[["report", "out"]] * 3)):
+    for again, said in enumerate(side_by_side(1, *[["report", "out"]] * 3)):
         assert [code for code, _, _ in said] == [0] * 3, said
         folder = tmp_path / str(again) / "out"
         assert is_own_page(folder / "report.html")
