@@ -4,12 +4,13 @@ import errno
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -87,20 +88,20 @@ class Chaos:
         self.whole = self.undisturbed()
 
     def undisturbed(self) -> Undisturbed:
-        """Run without a disturbance, or return the result of another test.
-
-        `processes` and `dask` must leave the files of `inline`, except for the name of the executor.
-        """
-        executor = self.options[1]
-        graph = executor in ("processes", "dask")
-        options = ("--executor", "inline") if graph else tuple(self.options)
+        """Run without a disturbance, or return the result of another test."""
+        options = ("--executor", "inline") if self.of_inline else tuple(self.options)
         whole = self.commands.undisturbed.get(options)
         if whole is None:
             ended = self.command("whole", *RUN, "whole", *options)
             assert ended.code == 0, ended
             whole = Undisturbed(contents(self.folder / "whole"), ended.events)
             self.commands.undisturbed[options] = whole
-        return replace(whole, files=renamed(whole.files, executor)) if graph else whole
+        return whole
+
+    @property
+    def of_inline(self) -> bool:
+        """Whether the files must be those of `inline`, except for the name of the executor."""
+        return self.options[1] in ("processes", "dask")
 
     def start(self, out: str) -> list[str]:
         return [*RUN, out, *self.options]
@@ -187,12 +188,14 @@ class Chaos:
 
     def same(self, out: str, but: Sequence[str] = ()) -> None:
         """Check that a folder is that of the undisturbed run."""
+        left = contents(self.folder / out)
         found = {
             name: content
-            for name, content in contents(self.folder / out).items()
+            for name, content in (as_inline(left) if self.of_inline else left).items()
             if name.partition("/")[0] not in but and not (but and name.endswith(".part"))
         }
-        assert sorted(found) == sorted(self.whole.files), self.told(out)
+        different = sorted(found.keys() ^ self.whole.files.keys())
+        assert not different, self.told(f"{out}: {different}")
         for name, content in self.whole.files.items():
             assert found[name] == content, self.told(name)
 
@@ -210,16 +213,18 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def renamed(files: Mapping[str, bytes], executor: str) -> dict[str, bytes]:
-    """Return the files of a run with `inline` with the name of another executor."""
-    new = f'"executor": "{executor}"'.encode()
-    named = {
-        name: content.replace(b'"executor": "inline"', new) if name.endswith(".json") else content
+def as_inline(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the files of a run as if its executor had been `inline`, after checking their sums."""
+    renamed = {
+        name: re.sub(rb'("executor": )"(processes|dask)"', rb'\1"inline"', content)
         for name, content in files.items()
     }
-    listed = [line.split("  ") for line in named[CHECKSUMS].decode().splitlines()]
-    sums = (f"{sha256(named[name]).hexdigest()}  {name}\n" for _, name in listed)
-    return {**named, CHECKSUMS: "".join(sums).encode()}
+    sums = []
+    for line in files[CHECKSUMS].decode().splitlines():
+        digest, name = line.split("  ")
+        assert sha256(files[name]).hexdigest() == digest, name
+        sums.append(f"{sha256(renamed[name]).hexdigest()}  {name}\n")
+    return {**renamed, CHECKSUMS: "".join(sums).encode()}
 
 
 @dataclass(frozen=True)
