@@ -18,7 +18,7 @@ import child
 import corpus
 import pytest
 
-CASES = int(os.environ.get("CUTLAYER_FUZZ_CASES", "100"))
+CASES = int(os.environ.get("CUTLAYER_FUZZ_CASES", "60"))
 FIRST = int(os.environ.get("CUTLAYER_FUZZ_FIRST", "0"))
 CPU_S = 10 if CASES >= 1000 else 60  # the suite looks for what never ends, on a machine at work
 SILENCE_S = 600  # beyond the child's own alarms: it hangs where Python cannot interrupt it

@@ -67,10 +67,10 @@ class Environment:
         script.chmod(0o755)
 
 
-def copy_of_repository(folder: Path) -> Path:
-    """Copy what a wheel is made of, links as links; return the copy."""
+def copy_of_repository(folder: Path, *, compiled: bool = False) -> Path:
+    """Copy what a wheel is made of, links as links, perhaps with byte code; return the copy."""
+    ignored = shutil.ignore_patterns("*.pyc.*" if compiled else "__pycache__")  # half written
     for name in SOURCES:
-        ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=ignored)
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder / name)

@@ -142,7 +142,7 @@ def test_a_clone_without_links_works(bare: Environment, tmp_path: Path) -> None:
     clone, elsewhere = tmp_path / "clone", tmp_path / "elsewhere"
     for folder in (clone, elsewhere):
         folder.mkdir()
-    copy_of_repository(clone)
+    copy_of_repository(clone, compiled=True)
     for name in LINKS:
         link = clone / "cutlayer" / name
         if link.is_symlink():

@@ -139,7 +139,6 @@ def test_help_imports_nothing_slow() -> None:
         "except SystemExit as end: assert not end.code, end.code\n"
         "slow = {'torch', 'sklearn', 'scipy', 'matplotlib'} & sys.modules.keys()\n"
         "assert not slow, slow\n"
-        "import cutlayer.sim.learning.inline; assert 'torch' in sys.modules\n"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr

@@ -91,7 +91,9 @@ def test_files_with_the_names_of_modules_are_not_executed(
 
 
 @pytest.mark.slow
-def test_workers_find_a_users_module_beside_the_scenario(tmp_path: Path) -> None:
+def test_workers_find_a_users_module_beside_the_scenario(
+    cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, elsewhere = tmp_path / "mine", tmp_path / "elsewhere"
     for made in (folder, elsewhere):
         made.mkdir()
@@ -106,11 +108,10 @@ def test_workers_find_a_users_module_beside_the_scenario(tmp_path: Path) -> None
     scenario = TINY.replace("name: lenet", "name: 'nets_beside_q:net'")
     (folder / "tiny.yaml").write_text(scenario, encoding="utf-8")
     (folder / "study.yaml").write_text(STUDY, encoding="utf-8")
-    answer = installed(
-        elsewhere, "sweep", "../mine/study.yaml", "--executor", "none", "--jobs", "2"
-    )
-    assert answer.returncode == 0, answer.stderr
-    assert "2 points" in answer.stdout
+    monkeypatch.chdir(elsewhere)
+    answer = cli("sweep", "../mine/study.yaml", "--executor", "none", "--jobs", "2")
+    assert answer.code == 0, answer.err
+    assert "2 points" in answer.out
 
 
 NET = """\

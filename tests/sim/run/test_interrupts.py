@@ -95,9 +95,8 @@ def test_a_signal_ends_a_run_with_the_closed_rounds(tmp_path: Path, number: int,
 
 
 @needs_posix
-@pytest.mark.parametrize("times", [1, 2])
-def test_ctrl_c_ends_a_run_with_worker_processes(cli: CommandLine, times: int) -> None:
-    """Until then no other command can use its folder."""
+def test_ctrl_c_ends_a_run_with_worker_processes(cli: CommandLine) -> None:
+    """It comes twice; until then no other command can use its folder."""
     rounds = "training.rounds=20000"
     process = started(cli.folder, "run", "tiny.yaml", "--jobs", "2", "--set", rounds)
     folder = cli.folder / "runs/tiny"
@@ -106,7 +105,7 @@ def test_ctrl_c_ends_a_run_with_worker_processes(cli: CommandLine, times: int) -
         time.sleep(0.05)
     second = cli("run", "tiny.yaml", "--executor", "none", "--out", "runs/tiny")
     assert_refused(second, "--out runs/tiny is in use by another command; name a new folder")
-    for _ in range(times):
+    for _ in range(2):
         process.send_signal(signal.SIGINT)
         time.sleep(0.05)
     out, err = process.communicate()
@@ -268,19 +267,23 @@ class StopsAt(Progress):
             signal.raise_signal(signal.SIGINT)
 
 
+INLINE = [(1, 1, 1), (1, 3, 1), (1, 4, 2), (2, 1, 0), (2, 3, 1), (2, 4, 1), (2, 5, 1), (2, 6, 2)]
+
+
 @pytest.mark.parametrize(
-    ("times", "call", "closed"),
-    [(1, 1, 1), (1, 3, 1), (1, 4, 2), (2, 1, 0), (2, 3, 1), (2, 4, 1), (2, 5, 1), (2, 6, 2)],
+    ("executor", "times", "call", "closed"),
+    [*(("inline", *case) for case in INLINE), ("processes", 1, 1, 1)],
 )
 def test_ctrl_c_closes_the_round_at_hand_and_twice_drops_it(
-    tmp_path: Path, times: int, call: int, closed: int
+    tmp_path: Path, executor: str, times: int, call: int, closed: int
 ) -> None:
     """A round of two clients has three calls; its last is made when it is already committed."""
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY, encoding="utf-8")
     asked = ["methods=[splitfed]"]
     progress = StopsAt(call, times)
-    (result,) = run(load_scenario(file, asked), out=tmp_path / "out", progress=progress)
+    loaded, out = load_scenario(file, asked), tmp_path / "out"
+    (result,) = run(loaded, executor=executor, jobs=2, out=out, progress=progress)
     method = result.methods["splitfed"]
     assert result.status == "stopped"
     assert len(method.rounds) == closed

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,30 +28,31 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
     cluster.stop()
 
 
-def sweeping(file: Path, out: str, *options: str) -> list[str]:
-    call = [sys.executable, "-c", "from cutlayer.sim.cli import main; main()", "sweep", str(file)]
-    return [*call, "--out", out, *options]
+@pytest.fixture
+def there(dask: Dask, cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    """The command line in the folder of the cluster."""
+    monkeypatch.chdir(dask.folder)
+    return cli
 
 
-def sweep(folder: Path, *call: str) -> None:
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    ended = subprocess.run(call, cwd=folder, env=environment, capture_output=True, check=False)
-    assert ended.returncode == 0, ended.stderr.decode()
-
-
-def test_a_killed_sweep_continues_to_the_files_of_one_process(dask: Dask) -> None:
+def test_a_killed_sweep_continues_to_the_files_of_one_process(
+    dask: Dask, there: CommandLine
+) -> None:
     file = study_file(dask.folder, axes=MANY, crossovers={"axis": "up"})
     sweep_here(load_study(file), out=dask.folder / "home")
-    there = sweeping(file, "away", "--scheduler", dask.address)
-    killing = [*KILLED_AT_THE_SEVENTH, *there[3:]]
+    command = ["sweep", str(file), "--out", "away", "--scheduler", dask.address]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     killed = subprocess.run(
-        killing, cwd=dask.folder, env=environment, capture_output=True, check=False
+        [*KILLED_AT_THE_SEVENTH, *command],
+        cwd=dask.folder,
+        env=environment,
+        capture_output=True,
+        check=False,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     assert len(list((dask.folder / "away" / "cells").glob("*.gz"))) == 6
     assert not (dask.folder / "away" / "summary.json").exists()
-    sweep(dask.folder, *there)
+    assert there(*command).code == 0
     assert whole_files(dask.folder / "away") == contents(dask.folder / "home")
 
 
@@ -67,28 +67,27 @@ def deadly(folder: Path, deaths: int) -> Path:
     return marks
 
 
-def test_a_worker_that_dies_costs_a_retry(dask: Dask) -> None:
+def test_a_worker_that_dies_costs_a_retry(dask: Dask, there: CommandLine) -> None:
     marks = deadly(dask.folder, 1)
     file = study_file(dask.folder, set={"methods": ["dying:Dies"]}, name="dying")
-    sweep(dask.folder, *sweeping(file, "dying", "--scheduler", dask.address, "--executor", "none"))
+    command = ("sweep", file, "--out", "dying", "--scheduler", dask.address, "--executor", "none")
+    answer = there(*command)
+    assert answer.code == 0, answer.err
     assert len(list(marks.iterdir())) == 1
     points = (dask.folder / "dying" / "points.csv").read_text(encoding="utf-8")
     assert points.count("complete") == 2
 
 
-def test_a_job_that_kills_its_workers_is_one_line(dask: Dask) -> None:
+def test_a_job_that_kills_its_workers_is_one_line(dask: Dask, there: CommandLine) -> None:
     marks = deadly(dask.folder, 99)
     axes = [{"name": "up", "field": UP, "values": ["1 Mbit/s"]}]
     methods = ["splitfed", "dying:Dies"]
     file = study_file(dask.folder, axes=axes, set={"methods": methods}, name="killing")
-    call = sweeping(file, "killing", "--scheduler", dask.address, "--executor", "none")
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    ended = subprocess.run(
-        call, cwd=dask.folder, env=environment, capture_output=True, check=False, text=True
-    )
+    command = ("sweep", file, "--out", "killing", "--scheduler", dask.address, "--executor", "none")
+    ended = there(*command)
     dask.wait_for(2)
-    assert ended.returncode == 2, ended.stderr
-    assert ended.stderr == (
+    assert ended.code == 2, ended.err
+    assert ended.err == (
         "point 0 (up = 1 Mbit/s), timing splitfed, Dies: every worker that tried it died; see"
         " the workers' logs for the cause\n"
     )

@@ -49,13 +49,17 @@ def test_the_closed_form_of_bytes_over_bandwidth_and_compute(tmp_path: Path) -> 
 
 
 def test_a_dense_sweep_agrees(tmp_path: Path) -> None:
+    """It looks over the whole axis, and from both sides at what bisection found."""
     methods = ["classic_fl", "splitfed", "local_loss", {"ecofed": {"init": "random"}}]
     few = axis(log_range={"from": "0.2 Mbit/s", "to": "200 Mbit/s", "count": 4})
-    dense = axis(log_range={"from": "0.2 Mbit/s", "to": "200 Mbit/s", "count": 150})
     bisected = sweep(study(tmp_path, methods, few, 0.005), executor="none")
-    swept = sweep(study(tmp_path, methods, dense, 0.2), executor="none")
     found = [row for row in bisected.decisions["crossovers"] if row["value_si"] is not None]
     assert len(found) >= 2
+    rates = {0.2 * 1000 ** (n / 19) for n in range(20)}
+    for row in found:
+        rates |= {float(row["value_si"]) / BITS * side for side in (0.99, 1.01)}
+    dense = axis(values=[f"{rate:.6g} Mbit/s" for rate in sorted(rates)])
+    swept = sweep(study(tmp_path, methods, dense, 0.2), executor="none")
     for row in found:
         pair = str(row["first"]), str(row["second"])
         assert float(row["high"]) - float(row["low"]) <= 0.005 * float(row["high"])
@@ -72,6 +76,7 @@ def test_a_dense_sweep_agrees(tmp_path: Path) -> None:
         ]
         ((low, high),) = changes
         assert low * 0.995 <= float(row["value_si"]) <= high * 1.005
+        assert high <= low * 1.03
 
 
 def test_a_method_that_is_never_overtaken_is_reported(tmp_path: Path) -> None:

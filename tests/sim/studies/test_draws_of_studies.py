@@ -106,7 +106,7 @@ def test_crossovers_have_the_interval_that_a_dense_sweep_finds(
         small_study(
             tmp_path,
             set=METHODS,
-            axes=uplinks(25),
+            axes=uplinks(13),
             uncertainty={"draws": DRAWS},
             crossovers={"axis": "up"},
         ),
@@ -147,7 +147,7 @@ def test_a_study_is_continued_with_its_draws_and_they_are_addressed_by_what_they
 
 
 def test_two_workers_find_the_same(swept: StudyResult) -> None:
-    found = sweep(swept.study, executor="none", workers=Processes(2, 1))
+    found = sweep(swept.study, executor="none", workers=Processes(2, None))
     assert point_rows(found) == point_rows(swept)
     assert found.decisions == swept.decisions
 

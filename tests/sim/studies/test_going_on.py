@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import CommandLine
 from small_studies import UP, small_study, study_file
 
 from cutlayer.sim.data.info import DataError
@@ -123,27 +124,24 @@ def test_processes_give_the_same_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_sweep_continues_to_the_same_files(tmp_path: Path) -> None:
+def test_a_killed_sweep_continues_to_the_same_files(cli: CommandLine, tmp_path: Path) -> None:
+    """On a cluster, test_cluster.py does the same with training."""
     file = study_file(tmp_path, axes=MANY)
-    command = [
-        sys.executable,
-        "-c",
-        "from cutlayer.sim.cli import main; main()",
-        "sweep",
-        str(file),
-    ]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
-    sweep(load_study(file), out=tmp_path / "whole")
-    command += ["--out", "killed", "--jobs", "2"]
-    killing = [*KILLED_AT_THE_SEVENTH, *command[3:]]
+    sweep(load_study(file), executor="none", out=tmp_path / "whole")
+    command = ["sweep", str(file), "--executor", "none", "--out", "killed", "--jobs", "2"]
     killed = subprocess.run(
-        killing, cwd=tmp_path, env=environment, capture_output=True, check=False
+        [*KILLED_AT_THE_SEVENTH, *command],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
+        capture_output=True,
+        check=False,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     assert len(list((tmp_path / "killed" / "cells").glob("*.gz"))) == 6
     assert not (tmp_path / "killed" / "summary.json").exists()
-    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
-    assert ended.returncode == 0, ended.stderr.decode()
+    again = cli(*command)
+    assert again.code == 0, again.err
+    assert "new in this sweep: 6 clock runs" in again.out
     assert whole_files(tmp_path / "killed") == contents(tmp_path / "whole")
 
 

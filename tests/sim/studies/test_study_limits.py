@@ -118,8 +118,8 @@ def test_more_points_and_values_can_be_allowed(tmp_path: Path) -> None:
 
 
 def test_conditions_are_looked_up_and_not_searched_for() -> None:
-    """Of 100,000 values a list of 99,999 is skipped; each value is checked once."""
-    count = 100_000
+    """Of 30,000 values a list of 29,999 is skipped; each value is checked once."""
+    count = 30_000
     values = [f"{n} Mbit/s" for n in range(1, count + 1)]
     axis = {"name": "up", "field": UP, "values": values}
     study = Study.model_validate(
