@@ -17,9 +17,11 @@ _FIELDS: Final = {
         "dir",
         "partition.file",
         "partition.file.path",
-        "dataset.leaf",
-        "dataset.leaf.train",
-        "dataset.leaf.test",
+        *(
+            f"dataset.{form}{field}"
+            for form in ("leaf", "csv", "jsonl", "parquet", "arrow", "images", "npz")
+            for field in ("", ".train", ".test")
+        ),
     ),
     "devices": ("*.profile",),
     "speeds": ("*.scores",),

@@ -35,6 +35,10 @@ class OneOf:
             raise rule(f"must name one of {listed}")
         for name in value:
             if name not in self.sections:
+                for chosen, section in self.sections.items():
+                    if chosen in value and name in section.model_fields:
+                        form = f"{{{chosen}: {{{section.shorthand or '...'}: ..., {name}: ...}}}}"
+                        raise rule(f"has {name!r} beside {chosen!r}: write {form}")
                 raise rule(f"has the unknown choice {show(name)}{suggestion(name, self.sections)}")
         if len(value) > 1:
             raise rule(f"must name exactly one of {listed}, not {' and '.join(value)}")

@@ -37,7 +37,7 @@ data -> errors models streams suggestion topologies
 endpoints -> clock codecs compute errors learning log models network streams topologies
 errors ->
 files -> errors suggestion
-learning -> codecs data errors files models process scenarios suggestion
+learning -> codecs data errors files models process scenarios suggestion tasks
 log -> errors network
 loggers -> errors files models suggestion
 methods -> clock codecs compute endpoints errors learning log models scenarios suggestion
@@ -56,6 +56,7 @@ streams ->
 studies -> build data errors files learning methods models process results run scenarios suggestion
         topologies uncertainty
 suggestion ->
+tasks -> errors models
 topologies -> errors models streams suggestion
 transport -> network
 uncertainty -> build data errors methods models process results run scenarios streams topologies

@@ -21,11 +21,13 @@ from doc_pages import PAGES as DOCUMENTATION
 import cutlayer.scenarios.availability
 import cutlayer.scenarios.bandwidth
 import cutlayer.scenarios.data
+import cutlayer.scenarios.data_sets
 import cutlayer.scenarios.devices
 import cutlayer.scenarios.groups
 import cutlayer.scenarios.layout
 import cutlayer.scenarios.links
 import cutlayer.scenarios.network_file
+import cutlayer.scenarios.partition
 import cutlayer.scenarios.quality
 import cutlayer.scenarios.schema
 import cutlayer.scenarios.study.schema
@@ -51,6 +53,8 @@ PAGES = [*DOCUMENTATION, ROOT / "CHANGELOG.md"]
 SCENARIO_MODULES = (
     cutlayer.scenarios.schema,
     cutlayer.scenarios.data,
+    cutlayer.scenarios.data_sets,
+    cutlayer.scenarios.partition,
     cutlayer.scenarios.training,
     cutlayer.scenarios.layout,
     cutlayer.scenarios.groups,

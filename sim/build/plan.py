@@ -14,17 +14,18 @@ from numpy.typing import NDArray
 
 from cutlayer.models.block_cost import BlockCost
 from cutlayer.models.outline import ModelOutline, outline
-from cutlayer.scenarios.data import ByUser, Declared, GivenSplit, Leaf
+from cutlayer.scenarios.partition import ByColumn, ByUser, GivenSplit
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.cuts import cuts_of_clients
+from cutlayer.sim.build.data_sets import declared_data
 from cutlayer.sim.build.topology import make_topology
 from cutlayer.sim.codecs.codecs import Codecs
 from cutlayer.sim.control.controller import CUTS, Controller
 from cutlayer.sim.control.registry import controller_of
-from cutlayer.sim.data.datasets import DatasetInfo, describe, only_declared
+from cutlayer.sim.data.datasets import DatasetInfo, describe
 from cutlayer.sim.data.given_split import GivenPartition, given_partition
-from cutlayer.sim.data.leaf import leaf_declaration, partition_by_user
 from cutlayer.sim.data.partition import PARTITIONS, Held, partition
+from cutlayer.sim.data.samples import partition_by_group
 from cutlayer.sim.learning.digest import Ingredient, source_identity
 from cutlayer.sim.learning.mixed_cuts import MixedCuts
 from cutlayer.sim.learning.recipe import Optimizer, Recipe, Schedule
@@ -126,7 +127,7 @@ class Plan:
         return None if others or self.controlled(method, CUTS) else cut
 
     def codecs(self, method: type[Method]) -> Codecs:
-        """Return the codecs of a method's messages."""
+        """Return the codecs of a method's activations and gradients."""
         return Codecs(self.scenario.codec, method.sends)
 
     def mixed_cuts(self, method: type[Method]) -> MixedCuts | None:
@@ -176,19 +177,10 @@ def make_plan(scenario: Scenario, seed: int) -> Plan:
 
 
 def info_of(scenario: Scenario, seed: int) -> DatasetInfo:
-    """Return the description of the data set, without reading it. Raises DataError."""
+    """Return the declaration of the data set; only one in the user's files is read. Raises DataError."""
     data = scenario.data
-    dataset: str | DatasetInfo
-    if isinstance(data.dataset, Leaf):
-        train, test = data.dataset.train, data.dataset.test
-        described = data.dataset.model_dump(exclude={"train", "test"})
-        dataset = leaf_declaration(Path(train), None if test is None else Path(test), **described)
-    elif isinstance(data.dataset, Declared):
-        dataset = only_declared(**data.dataset.model_dump())
-    else:
-        dataset = data.dataset
     return describe(
-        dataset,
+        declared_data(data),
         train_samples=data.train_samples,
         test_samples=data.test_samples,
         test_fraction=data.test_fraction,
@@ -212,7 +204,9 @@ def shards_of(scenario: Scenario, seed: int, info: DatasetInfo, clients: Sequenc
             Path(section.path), clients, info.train_samples, overlap=section.overlap
         )
     if isinstance(section, ByUser):
-        return partition_by_user(info, len(clients))
+        return partition_by_group(info, len(clients), "users")
+    if isinstance(section, ByColumn):
+        return partition_by_group(info, len(clients), f"by {section.column}")
     options = _rule_of(section)
     rule = PARTITIONS[str(options.pop("kind"))](**options)  # type: ignore[arg-type]
     return partition(info.train_counts, len(clients), rule, seed)

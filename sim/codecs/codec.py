@@ -7,7 +7,7 @@ compute on them, are in `cutlayer.sim.learning.codecs`.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from math import prod
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from cutlayer.models.block_cost import FLOAT_BYTES, LayerCost
 from cutlayer.models.quantise_cost import packed_bytes
@@ -16,6 +16,7 @@ from cutlayer.scenarios.fields import Section
 Shape = tuple[int, ...]
 Costs = tuple[LayerCost, ...]
 Cached = Literal["nothing", "sender", "both"]  # the ends that keep values of every sample
+EXACT: Final = 1e-9  # for rounding a share of a count: 0.29 of 100 are 29
 
 
 class Field(NamedTuple):

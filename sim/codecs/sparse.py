@@ -12,6 +12,7 @@ from cutlayer.scenarios.codec import Kept as KeptSection
 from cutlayer.scenarios.codec import RandTopK as RandTopKSection
 from cutlayer.scenarios.codec import TopK as TopKSection
 from cutlayer.sim.codecs.codec import (
+    EXACT,
     Cached,
     Codec,
     Costs,
@@ -23,7 +24,6 @@ from cutlayer.sim.codecs.codec import (
     rows,
 )
 
-EXACT = 1e-9  # so that 0.29 of 100 are 29
 PLACE_BYTES = 8  # of a place before packing, int64
 SELECT_READS = 3  # quickselect reads and compares a value about three times
 

@@ -4,8 +4,7 @@ from math import ceil, prod
 
 from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.scenarios.codec import SplitCom as Section
-from cutlayer.sim.codecs.codec import Cached, Codec, Costs, Field, Shape, Step, costs_of
-from cutlayer.sim.codecs.sparse import EXACT
+from cutlayer.sim.codecs.codec import EXACT, Cached, Codec, Costs, Field, Shape, Step, costs_of
 
 
 class SplitCom(Codec):

@@ -51,11 +51,17 @@ def evaluation_batches(samples: int, batch_size: int, min_batch: int = 1) -> lis
 
 
 class Normalisation:
-    """Maps samples to float32: subtracts the data set's mean, divides by its standard deviation."""
+    """Maps samples to float32: subtracts the data set's mean, divides by its standard deviation.
+
+    Tokens stay as they are.
+    """
 
     def __init__(self, info: DatasetInfo) -> None:
         import torch
 
+        self._tokens = info.input_type == "token"
+        if self._tokens:
+            return
         per_channel = (-1, *(1,) * (len(info.input_shape) - 1))
         std = torch.tensor(info.std).view(per_channel)
         self._offset = torch.tensor(info.mean).view(per_channel) / std
@@ -69,6 +75,8 @@ class Normalisation:
         Images are uint8 or floating point in 0..1. Rows may have any numbers; they are not scaled as
         pixels are.
         """
+        if self._tokens:
+            return images
         factor = self._factor if images.is_floating_point() else self._byte_factor
         if images.dtype not in self._exact:
             images = images.to(self._exact[0])

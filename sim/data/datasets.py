@@ -39,8 +39,9 @@ class Dataset:
     """The tensors of a data set, in file order.
 
     Images are [n, channels, height, width], uint8 or float32 in 0..1, not normalised; rows are
-    [n, features]; labels are int64 [n]. Do not write into images: the three channels of grey images may
-    share memory.
+    [n, features]; tokens are int64 [n, length]. Labels are the targets: classes, int64 [n]; numbers,
+    float32 [n, *target shape]; or tokens, int64 [n, length]. Do not write into images: the three
+    channels of grey images may share memory.
     """
 
     info: DatasetInfo
@@ -48,6 +49,12 @@ class Dataset:
     train_labels: "torch.Tensor"
     test_images: "torch.Tensor"
     test_labels: "torch.Tensor"
+
+    @property
+    def train_classes(self) -> "torch.Tensor":
+        """The class of each training sample, by which samples are partitioned; 0 without classes."""
+        labels = self.train_labels
+        return labels if self.info.has_classes else labels.new_zeros(len(labels)).long()
 
     @cached_property
     def identity(self) -> str:
@@ -94,9 +101,10 @@ def load(dataset: str | DatasetInfo, data_dir: Path | str | None = None) -> Data
         read = own_reader(source, info.name, root)
         whole = source.info
     if info.selection is not None and info.selection.test_fraction is not None:
-        images, labels, _ = next(read("train"))
-        train, test = divided(info, labels)
-        arrays = images[train], labels[train], images[test], labels[test]
+        whole_set = next(read("train"))
+        images, targets = whole_set.images, whole_set.own_targets
+        train, test = divided(info, whole_set.labels)
+        arrays = images[train], targets[train], images[test], targets[test]
     else:
         arrays = (
             *collect(read("train"), info, whole.train_counts, "train"),

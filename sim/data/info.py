@@ -16,11 +16,13 @@ content. Results that are stored between runs must be keyed on both.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
-from math import isfinite
+from math import isfinite, prod
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Literal, Self
 
 from cutlayer.errors import UserError
+
+VALUE_BYTES: Final = {"number": 4, "token": 8, "class": 8}  # float32, int64, int64
 
 
 class DataError(UserError):
@@ -41,10 +43,14 @@ class Selection:
 class DatasetInfo:
     """A declared data set: images of shape (channels, height, width), or rows of (features,).
 
-    `mean` and `std` are per channel, of pixels in 0..1, or per feature. `checksum` is the declared
-    identity, or None if unknown. `has_test` is whether the set has an official test split. Loading
-    scales values in `value_range` to 0..1; without it images are uint8 or float32 in 0..1, and rows may
-    hold any values. `source` reads the set; it is None for sets that are read by name.
+    Inputs are numbers, or tokens: int64 numbers below `vocabulary`, of shape (length,). The target of a
+    sample is its class (int64), numbers (float32 of `target_shape`), or a token for each of the input's
+    (int64). A set without classes counts all samples of a split in one entry, and has no `class_names`.
+
+    `mean` and `std` are per channel, of pixels in 0..1, or per feature; tokens have none. `checksum` is
+    the declared identity, or None if unknown. `has_test` is whether the set has an official test split.
+    Loading scales values in `value_range` to 0..1; without it images are uint8 or float32 in 0..1, and
+    rows may hold any values. `source` reads the set; it is None for sets that are read by name.
     """
 
     name: str
@@ -59,6 +65,10 @@ class DatasetInfo:
     selection: Selection | None = None
     value_range: tuple[float, float] | None = None
     source: Callable[[Path | None], Any] | None = field(default=None, compare=False, repr=False)
+    input_type: Literal["number", "token"] = "number"
+    target_type: Literal["class", "number", "token"] = "class"
+    target_shape: tuple[int, ...] = ()
+    vocabulary: int | None = None
 
     def __post_init__(self) -> None:
         for problem in self._problems():
@@ -73,12 +83,18 @@ class DatasetInfo:
         low, high = self.value_range or (0, 1)
         if not (isfinite(low) and isfinite(high) and low < high):
             yield f"value_range must be a smaller and a larger number, got {self.value_range}"
+        yield from self._type_problems()
         channels, classes = self.input_shape[0], len(self.train_counts)
-        lengths = {"test_counts": len(self.test_counts), "class_names": len(self.class_names)}
+        lengths = {"test_counts": len(self.test_counts)}
+        if self.has_classes:
+            lengths["class_names"] = len(self.class_names)
         for counted, length in lengths.items():
             if length != classes:
                 yield f"{counted} has {length} entries, expected one per class ({classes})"
-        if len(self.mean) != channels or len(self.std) != channels or min(self.std) <= 0:
+        if self.input_type == "token":
+            if self.mean or self.std:
+                yield f"tokens have no mean and std, got {self.mean} and {self.std}"
+        elif len(self.mean) != channels or len(self.std) != channels or min(self.std) <= 0:
             yield (
                 f"mean and std need one value per {'channel' if self.is_image else 'feature'} "
                 f"({channels}) and std above 0, got {self.mean} and {self.std}"
@@ -86,15 +102,61 @@ class DatasetInfo:
         if min(self.train_counts + self.test_counts, default=-1) < 0:
             yield "counts per class must be 0 or more"
 
+    def _type_problems(self) -> Iterator[str]:
+        tokens = "token" in (self.input_type, self.target_type)
+        if tokens and (self.vocabulary is None or self.vocabulary < 1):
+            yield f"tokens need a vocabulary, the number of different ones, got {self.vocabulary}"
+        if self.input_type == "token" and len(self.input_shape) != 1:
+            yield f"tokens have an input_shape of (length,), got {self.input_shape}"
+        if not self.has_classes and len(self.train_counts) != 1:
+            yield (f"a set without classes has one count of all samples, got {self.train_counts}")
+        if self.target_type == "number":
+            if not all(type(n) is int and n > 0 for n in self.target_shape):
+                yield (
+                    "target_shape must be positive whole numbers, such as (2,), or () for one "
+                    f"number, got {self.target_shape}"
+                )
+        elif self.target_shape:
+            yield f"target_shape is for targets that are numbers, got {self.target_shape}"
+
     @property
     def is_image(self) -> bool:
         """Return whether the inputs are images, which have three dimensions."""
         return len(self.input_shape) == 3
 
     @property
+    def has_classes(self) -> bool:
+        """Return whether the target of a sample is its class."""
+        return self.target_type == "class"
+
+    @property
     def classes(self) -> int:
-        """Return the number of classes."""
+        """Return the number of classes; 1 for a set without classes."""
         return len(self.train_counts)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Return the shape of a model's output for a sample.
+
+        It has a score for each class, a value for each number, or for each token a score for each of
+        the vocabulary.
+        """
+        if self.target_type == "number":
+            return (prod(self.target_shape),)
+        if self.target_type == "token":
+            assert self.vocabulary is not None
+            return (*self.input_shape, self.vocabulary)
+        return (self.classes,)
+
+    @property
+    def target_values(self) -> int:
+        """Return the number of values in the target of a sample."""
+        return prod(self.input_shape if self.target_type == "token" else self.target_shape)
+
+    @property
+    def target_bytes(self) -> int:
+        """Return the bytes of the target of a sample."""
+        return VALUE_BYTES[self.target_type] * self.target_values
 
     @property
     def train_samples(self) -> int:
@@ -144,8 +206,9 @@ def split_counts(name: str, counts: Sequence[int], test_fraction: float) -> tupl
     for label, (n, t) in enumerate(zip(counts, test, strict=True)):
         if not 0 < t < n:
             raise DataError(
-                f"{name}: test_fraction {test_fraction} puts {t} of the {n} samples of class "
-                f"{label} into the test split, and each split needs at least one"
+                f"{name}: test_fraction {test_fraction} puts {t} of the {n} samples"
+                f"{f' of class {label}' if len(counts) > 1 else ''} into the test split, and each "
+                "split needs at least one"
             )
     return test
 
@@ -164,8 +227,8 @@ def balanced_counts(
     each, remainder = divmod(samples, classes)
     largest = min(counts) * classes
     if samples < 1 or remainder or samples > largest:
+        multiple = f"a multiple of the {classes} classes" if classes > 1 else "1 or more,"
         raise DataError(
-            f"{name}: {field} must be a multiple of the {classes} classes up to {largest}, "
-            f"or all {total}, got {samples}"
+            f"{name}: {field} must be {multiple} up to {largest}, or all {total}, got {samples}"
         )
     return (each,) * classes

@@ -1,9 +1,9 @@
 """Users' data sets, named "package.module:Object": their import, and the checks of their values."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,16 @@ from cutlayer.sim.data.readers import Chunk, Split
 from cutlayer.suggestion import suggestion
 
 CHECKED_SAMPLES = 4096  # at a time, to bound the extra memory
+
+INPUT_TYPES: Final[Mapping[str, tuple[np.dtype[Any], ...]]] = {
+    "number": (np.dtype(np.uint8), np.dtype(np.float32)),
+    "token": (np.dtype(np.int64),),
+}
+TARGET_TYPES: Final[Mapping[str, np.dtype[Any]]] = {
+    "class": np.dtype(np.int64),
+    "number": np.dtype(np.float32),
+    "token": np.dtype(np.int64),
+}
 
 
 def find_own(name: str) -> Any:
@@ -53,24 +63,57 @@ def _checked(info: DatasetInfo, loaded: object, split: Split) -> Chunk:
         labels = getattr(loaded, f"{split}_labels").numpy()
     except AttributeError as error:
         raise DataError(f"data set {name!r} must return a Dataset of tensors: {error}") from error
-    if images.dtype not in (np.uint8, np.float32) or labels.dtype != np.int64:
+    inputs, target = INPUT_TYPES[info.input_type], TARGET_TYPES[info.target_type]
+    if images.dtype not in inputs or labels.dtype != target:
         raise DataError(
-            f"data set {name!r}: {split} images must be uint8 or float32 and labels int64, "
-            f"got {images.dtype} and {labels.dtype}"
+            f"data set {name!r}: {split} images must be {' or '.join(map(str, inputs))} and labels "
+            f"{target}, got {images.dtype} and {labels.dtype}"
         )
     declared = (sum(counts), *info.input_shape)
-    if images.shape != declared or labels.shape != declared[:1]:
+    declared_labels = (
+        sum(counts),
+        *(info.input_shape if info.target_type == "token" else info.target_shape),
+    )
+    if images.shape != declared or labels.shape != declared_labels:
         raise DataError(
             f"data set {name!r}: its info declares {split} images of shape {declared}, "
             f"got {images.shape} with labels of shape {labels.shape}"
+            f"{'' if info.has_classes else f', expected {declared_labels}'}"
         )
+    if info.input_type == "token":
+        _check_tokens(info, images, f"{split} inputs")
+    else:
+        images = checked_values(info, images, split)
+    if not info.has_classes:
+        _check_targets(info, labels, split)
+        return Chunk(images, np.zeros(len(labels), np.int64), None, labels)
     loaded_counts = [int((labels == label).sum()) for label in range(info.classes)]
     if loaded_counts != list(counts):
         raise DataError(
             f"data set {name!r}: its info declares {list(counts)} {split} samples per class, "
             f"got {loaded_counts}{_unknown_labels(labels, info.classes)}"
         )
-    return Chunk(checked_values(info, images, split), labels, None)
+    return Chunk(images, labels, None)
+
+
+def _check_targets(info: DatasetInfo, targets: NDArray[Any], split: str) -> None:
+    if info.target_type == "token":
+        _check_tokens(info, targets, f"{split} labels")
+        return
+    wrong = np.flatnonzero(~np.isfinite(targets.reshape(len(targets), -1)).all(axis=1))
+    if wrong.size:
+        raise DataError(
+            f"data set {info.name!r}: the label of {split} sample {wrong[0]} holds NaN or infinity"
+        )
+
+
+def _check_tokens(info: DatasetInfo, tokens: NDArray[np.int64], what: str) -> None:
+    assert info.vocabulary is not None
+    if tokens.size and (tokens.min() < 0 or tokens.max() >= info.vocabulary):
+        raise DataError(
+            f"data set {info.name!r}: the {what} hold tokens from {tokens.min()} to {tokens.max()}, "
+            f"and its vocabulary of {info.vocabulary} has 0 to {info.vocabulary - 1}"
+        )
 
 
 def _unknown_labels(labels: NDArray[np.int64], classes: int) -> str:

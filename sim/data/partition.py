@@ -161,13 +161,52 @@ class Dirichlet:
         )
 
 
+@dataclass(frozen=True)
+class Quantity:
+    """All samples, shuffled, in shares that are drawn: IID shards of unequal sizes.
+
+    With `dirichlet`, the shares of the clients are Dirichlet(alpha) (quantity skew in Li et al., ICDE
+    2022, section 4); with `lognormal`, they are proportional to log-normal draws of this sigma. The draw
+    is repeated until every client has `min_samples`.
+    """
+
+    dirichlet: float | None = None
+    lognormal: float | None = None
+    min_samples: int = 1
+
+    def deal(self, counts: Ints, clients: int, seed: int) -> tuple[Ints, Ints]:
+        """Deal slices of these sizes of one random order."""
+        total = int(counts.sum())
+        if clients * self.min_samples > total:
+            raise PartitionError(
+                f"quantity: {clients} clients with at least {self.min_samples} samples each need "
+                f"{clients * self.min_samples}, and there are {total}"
+            )
+        for attempt in range(DIRICHLET_TRIES):
+            random = generator(seed, "partition quantity", attempt)
+            if self.dirichlet is not None:
+                shares = random.dirichlet(np.full(clients, self.dirichlet))
+            else:
+                shares = random.lognormal(0.0, self.lognormal or 0.0, clients)
+            ends = np.rint(np.cumsum(shares) / shares.sum() * total).astype(np.int64)
+            ends[-1] = total
+            sizes = np.diff(ends, prepend=0)
+            if sizes.min() >= self.min_samples:
+                return _random_order(total, seed), sizes
+        raise PartitionError(
+            f"quantity: left some client with fewer than {self.min_samples} samples in each of"
+            f" {DIRICHLET_TRIES} draws: ask for more equal sizes, or lower min_samples"
+        )
+
+
 # A rule deals positions to clients: all positions, client by client, and the number of each client's.
-PartitionRule = Iid | Shards | Dirichlet | Sizes
+PartitionRule = Iid | Shards | Dirichlet | Sizes | Quantity
 PARTITIONS: dict[str, type[PartitionRule]] = {
     "iid": Iid,
     "shards": Shards,
     "dirichlet": Dirichlet,
     "sizes": Sizes,
+    "quantity": Quantity,
 }
 
 

@@ -13,6 +13,7 @@ COPIED_SAMPLES = 4096  # at a time, to bound the extra memory
 
 Images = NDArray[np.generic]
 Labels = NDArray[np.int64]
+Targets = NDArray[np.generic]
 
 
 def first_of_each_class(labels: Labels, wanted: Sequence[int]) -> NDArray[np.int64]:
@@ -25,18 +26,17 @@ def first_of_each_class(labels: Labels, wanted: Sequence[int]) -> NDArray[np.int
 
 def collect(
     chunks: Iterable[Chunk], info: DatasetInfo, declared: Sequence[int], split: Split
-) -> tuple[Images, Labels]:
-    """Take the samples of a selection from files, reading only as many files as needed.
+) -> tuple[Images, Targets]:
+    """Take the samples and targets of a selection from files, reading only as many files as needed.
 
     `declared` are the counts of the whole split, which the files must not exceed. Raises DataError.
     """
     wanted = np.array(info.train_counts if split == "train" else info.test_counts)
     if not wanted.any():
-        empty = np.zeros((0, *info.input_shape), np.uint8)
-        return empty, np.zeros(0, np.int64)
+        return no_samples(info)
     seen = np.zeros_like(wanted)
     images: Images | None = None
-    taken: list[Labels] = []
+    taken: list[Targets] = []
     for chunk in chunks:
         in_chunk = np.bincount(chunk.labels, minlength=len(wanted))
         excess = np.flatnonzero(seen + in_chunk > np.asarray(declared))
@@ -47,7 +47,7 @@ def collect(
                 f"{label}, but {info.name} has {declared[label]:,}: is this another data set?"
             )
         chosen = first_of_each_class(chunk.labels, np.maximum(wanted - seen, 0))
-        taken.append(chunk.labels[chosen])
+        taken.append(chunk.own_targets[chosen])
         seen += in_chunk
         if images is None:
             images = _allocated(chunk.images, len(chosen), int(wanted.sum()), info)
@@ -66,6 +66,14 @@ def collect(
         )
     assert images is not None
     return images, np.concatenate(taken)
+
+
+def no_samples(info: DatasetInfo) -> tuple[Images, Targets]:
+    """Return the images and targets of an empty split."""
+    kind = np.int64 if info.input_type == "token" else np.uint8
+    targets = (0, *(info.input_shape if info.target_type == "token" else info.target_shape))
+    as_type = np.float32 if info.target_type == "number" else np.int64
+    return np.zeros((0, *info.input_shape), kind), np.zeros(targets, as_type)
 
 
 def _allocated(first: Images, chosen: int, wanted: int, info: DatasetInfo) -> Images:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.operations import Upload
@@ -82,7 +81,7 @@ def gradient(run: ChainRun, client: int, upload: Upload, adjust: bool) -> tuple[
     logits = module(leaf)
     if adjust:
         logits = logits + run.label_shares(client, logits.shape[1]).log()
-    (at_cut,) = torch.autograd.grad(functional.cross_entropy(logits, labels), leaf)
+    (at_cut,) = torch.autograd.grad(run.task.loss(logits, labels), leaf)
     for buffer, before in zip(module.buffers(), statistics, strict=True):
         buffer.copy_(before)
     return at_cut, (activation, labels)
@@ -119,7 +118,7 @@ def step_on_buffer(
                 gaussians[label] = gaussian(seen, weights[mask])
         activations, labels = balance(activations, labels, gaussians, balanced)
     server.set_lr(lr)
-    loss = functional.cross_entropy(server.module(activations), labels)
+    loss = run.task.loss(server.module(activations), labels)
     run.record_loss(loss, len(labels))
     train_on(loss, server)
     return ()

@@ -6,7 +6,6 @@ imitates the gradient that the server block would send (FSL-SAGE, ICML 2025).
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.chain_execution import ChainRun
@@ -21,7 +20,7 @@ def train_local_only(run: ChainRun, client: int, batch: Batch) -> None:
     device, head = run.replica("device"), run.replica("head")
     images, labels = run.batch(client, batch)
     logits = head.module(device.module(images))
-    train_on(functional.cross_entropy(logits, labels), device, head)
+    train_on(run.task.loss(logits, labels), device, head)
 
 
 def train_aligned(run: ChainRun, client: int, batch: Batch) -> Upload:
@@ -30,7 +29,7 @@ def train_aligned(run: ChainRun, client: int, batch: Batch) -> Upload:
     images, labels = run.batch(client, batch)
     activation = device.module(images)
     leaf = activation.detach().requires_grad_()
-    loss = functional.cross_entropy(head(leaf), labels)
+    loss = run.task.loss(head(leaf), labels)
     (at_cut,) = torch.autograd.grad(loss, leaf)
     torch.autograd.backward(activation, at_cut)
     device.step()
@@ -66,7 +65,7 @@ def server_gradients(run: ChainRun, uploads: list[list[Tensor]]) -> list[list[Te
     targets = []
     for activation, labels in uploads:
         leaf = activation.detach().requires_grad_()
-        (at_cut,) = torch.autograd.grad(functional.cross_entropy(module(leaf), labels), leaf)
+        (at_cut,) = torch.autograd.grad(run.task.loss(module(leaf), labels), leaf)
         targets.append([activation, labels, at_cut])
     for buffer, before in zip(module.buffers(), statistics, strict=True):
         buffer.copy_(before)
@@ -82,6 +81,6 @@ def align(run: ChainRun, targets: list[list[Tensor]], epochs: int) -> None:
     for _ in range(epochs):
         for activation, labels, wanted in targets:
             leaf = activation.detach().requires_grad_()
-            loss = functional.cross_entropy(head.module(leaf), labels)
+            loss = run.task.loss(head.module(leaf), labels)
             (at_cut,) = torch.autograd.grad(loss, leaf, create_graph=True)
             train_on(len(labels) * (at_cut - wanted).square().sum(), head)

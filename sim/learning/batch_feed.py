@@ -29,7 +29,7 @@ class Feed:
         self.dataset = dataset
         self.recipe = recipe
         self.augmentation = augmentation
-        self._held = torch.from_numpy(partition.order(dataset.train_labels.numpy()))
+        self._held = torch.from_numpy(partition.order(dataset.train_classes.numpy()))
         self._ends = np.cumsum([0, *partition.sizes])
         self._normalised = Normalisation(dataset.info)
         self._epoch = _Epoch({}, 0)
@@ -49,8 +49,8 @@ class Feed:
         return self._held[self._ends[client] : self._ends[client + 1]]
 
     def labels(self, client: int) -> Tensor:
-        """Return the labels of a client's samples."""
-        return self.dataset.train_labels[self._shard(client)]
+        """Return the classes of a client's samples."""
+        return self.dataset.train_classes[self._shard(client)]
 
     def _epoch_of(
         self, client: int, round_index: int, batch: Batch, batch_size: int | None

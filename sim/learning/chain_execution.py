@@ -11,6 +11,7 @@ from cutlayer.sim.learning.pending import ChainReport
 from cutlayer.sim.learning.replica import Replica, State, make_optimizer
 from cutlayer.sim.learning.state_key import CODEC, OPTIMIZER, StateKey
 from cutlayer.sim.learning.workspace import Streams, Workspace
+from cutlayer.sim.tasks.objective import Objective
 
 LOSSES: Final = "losses"  # the key in `ChainRun.kept`: a loss and a number of samples for each step
 
@@ -68,6 +69,11 @@ class ChainRun:
         samples = sum(count for _, count in losses)
         total = sum(value * count for value, (_, count) in zip(values, losses, strict=True))
         return ChainReport(total / samples, samples)
+
+    @property
+    def task(self) -> Objective:
+        """The loss of the task."""
+        return self.workspace.task
 
     @property
     def replicas(self) -> dict[str, Replica]:

@@ -40,7 +40,7 @@ def train_device(
     device, head = run.replica("device"), run.replica("head")
     images, labels = run.batch(client, batch)
     logits = head.module(device.module(images))
-    loss = functional.cross_entropy(logits, labels)
+    loss = run.task.loss(logits, labels)
     if run.may_read(memory):
         teacher = run.workspace.on_device(run.read(memory)[run.samples(client, batch)])
         stored = ~teacher[:, 0].isnan()
@@ -76,7 +76,7 @@ def train_server(
     activation, labels, teacher = upload
     server = run.replica("server")
     logits = server.module(activation)
-    on_labels = functional.cross_entropy(logits, labels)
+    on_labels = run.task.loss(logits, labels)
     on_logits = distillation_loss(logits, teacher, temperature)
     labels_weight, logits_weight = (alpha, 1.0) if weighted == "labels" else (1.0, alpha)
     loss = labels_weight * on_labels + logits_weight * on_logits

@@ -6,31 +6,21 @@ it has none.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from math import isfinite
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 
 from cutlayer.sim.learning.pending import Evaluation
 from cutlayer.sim.learning.replica import State
 from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.learning.workspace import Streams, Workspace
-
-Confusion = tuple[tuple[int, ...], ...]
-
-
-@dataclass(frozen=True)
-class BatchCounts:
-    """The results of a test batch: the sum of its losses, and counts by label and predicted label."""
-
-    loss: float
-    confusion: Confusion
+from cutlayer.sim.tasks.objective import Confusion, Measured, Objective
 
 
 def evaluate_batches(
     workspace: Workspace, modules: Sequence[nn.Module], first: int = 0, end: int | None = None
-) -> list[BatchCounts]:
+) -> list[Measured]:
     """Return the results of the test batches from `first` to before `end`, for modules in sequence.
 
     Each batch has its own random stream, for models that draw in evaluation mode.
@@ -44,35 +34,44 @@ def evaluate_batches(
             with workspace.drawing(streams):
                 scores = model(workspace.on_device(workspace.converted(inputs)))
             labels = workspace.on_device(labels)
-            found.append(_counts(scores, labels, workspace.recipe.classes))
+            found.append(workspace.task.measure(scores, labels))
     return found
 
 
-def _counts(scores: Tensor, labels: Tensor, classes: int) -> BatchCounts:
-    loss = float(functional.cross_entropy(scores, labels, reduction="sum"))
-    pairs = labels * classes + scores.argmax(dim=1)
-    counts = torch.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
-    return BatchCounts(loss, tuple(tuple(row) for row in counts.cpu().tolist()))
-
-
 def combined(
-    models: Sequence[Sequence[BatchCounts]], weights: Sequence[int], finite: bool
+    task: Objective,
+    models: Sequence[Sequence[Measured]],
+    weights: Sequence[int],
+    finite: bool,
 ) -> Evaluation:
-    """Return the figures of models, each with the results of all test batches in order."""
+    """Return the figures of models, each with the results of all test batches in order.
+
+    Metrics that are not finite are left out.
+    """
     confusions = [_added(counts.confusion for counts in batches) for batches in models]
-    samples = [sum(map(sum, confusion)) for confusion in confusions]
-    right = [sum(c[label][label] for label in range(len(c))) for c in confusions]
+    figures = [task.figures(*pair) for pair in zip(models, confusions, strict=True)]
+    samples = [sum(counts.samples for counts in batches) for batches in models]
     losses = [sum(counts.loss for counts in batches) for batches in models]
     total = sum(weights)
-    each = list(zip(weights, right, losses, samples, strict=True))
+    means = {
+        name: sum(weight * of[name] for weight, of in zip(weights, figures, strict=True)) / total
+        for name in figures[0]
+    }
+    accuracy = means.pop("accuracy", None)
+    if accuracy is None and any(confusions):
+        right = [sum(c[label][label] for label in range(len(c))) for c in confusions]
+        each = zip(weights, right, samples, strict=True)
+        accuracy = sum(weight * (correct / count) for weight, correct, count in each) / total
+    pairs = zip(weights, losses, samples, strict=True)
     return Evaluation(
-        accuracy=sum(weight * (correct / count) for weight, correct, _, count in each) / total,
-        loss=sum(weight * (loss / count) for weight, _, loss, count in each) / total,
+        accuracy=accuracy,
+        loss=sum(weight * (loss / count) for weight, loss, count in pairs) / total,
         finite=finite,
         confusion=_added(
             tuple(tuple(weight * count for count in row) for row in confusion)
             for weight, confusion in zip(weights, confusions, strict=True)
         ),
+        metrics={name: value for name, value in means.items() if isfinite(value)},
     )
 
 

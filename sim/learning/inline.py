@@ -209,7 +209,7 @@ class Inline:
                 for keys, values in zip(models, states, strict=True)
             ]
             finite = all_finite(state for values in states for state in values)
-            return Completed(combined(counts, weights, finite))
+            return Completed(combined(self.workspace.task, counts, weights, finite))
 
     def mark(self) -> "InlineMark":
         """Return the states of a round that closes."""

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.operations import Upload, server_step
@@ -30,7 +29,7 @@ def merged_step(run: ChainRun, *uploads: Upload) -> Any:
     server = run.replica("server")
     activation = torch.cat([activation for activation, _ in uploads]).requires_grad_()
     labels = torch.cat([labels for _, labels in uploads])
-    loss = functional.cross_entropy(server.module(activation), labels)
+    loss = run.task.loss(server.module(activation), labels)
     run.record_loss(loss, len(labels))
     train_on(loss, server)
     assert activation.grad is not None
@@ -58,7 +57,7 @@ def aggregated_step(run: ChainRun, weights: Sequence[float], rows: int, *uploads
     of_clients = torch.split(logits.detach(), sizes)
     for own, (_, labels), share in zip(of_clients, uploads, shares, strict=True):
         leaf = own.requires_grad_()
-        loss = functional.cross_entropy(leaf, labels)
+        loss = run.task.loss(leaf, labels)
         run.record_loss(loss, len(labels))
         (gradient,) = torch.autograd.grad(loss, leaf)
         of_last_layer.append(share * gradient)

@@ -9,13 +9,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from cutlayer.models.quantise import Quantised, dequantise, quantise
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.chain_execution import ChainRun
-from cutlayer.sim.learning.codecs.codec_operations import decoded_weights
-from cutlayer.sim.learning.replica import State, train_on
+from cutlayer.sim.learning.replica import train_on
 from cutlayer.sim.learning.state_key import StateKey
 
 Upload = tuple[Tensor, Tensor]
@@ -26,7 +24,7 @@ def train_whole(run: ChainRun, client: int, batch: Batch) -> None:
     """Train device and server block on a batch, in one place."""
     device, server = run.replica("device"), run.replica("server")
     images, labels = run.batch(client, batch)
-    loss = functional.cross_entropy(server.module(device.module(images)), labels)
+    loss = run.task.loss(server.module(device.module(images)), labels)
     run.record_loss(loss, len(labels))
     train_on(loss, device, server)
 
@@ -39,22 +37,15 @@ def train_proximal(run: ChainRun, client: int, batch: Batch, mu: float) -> None:
     """
     device, server = run.replica("device"), run.replica("server")
     images, labels = run.batch(client, batch)
-    loss = functional.cross_entropy(server.module(device.module(images)), labels)
+    loss = run.task.loss(server.module(device.module(images)), labels)
     run.record_loss(loss, len(labels))
     torch.autograd.backward(loss)
     for part, replica in (("device", device), ("server", server)):
-        received = run.workspace.on_device(_received(run, part))
+        received = run.workspace.on_device(run.received(part))
         for name, weight in replica.module.named_parameters():
             if weight.grad is not None:
                 weight.grad.add_(weight.detach() - received[name], alpha=mu)
         replica.step()
-
-
-def _received(run: ChainRun, part: str) -> State:
-    """Return the weights of a part from which the device starts, as a codec leaves them."""
-    spec: Any = run.workspace.recipe.codec.get("weights_down")
-    weights = run.received(part)
-    return weights if spec is None else decoded_weights(spec, weights)
 
 
 def forward(run: ChainRun, client: int, batch: Batch) -> Upload:
@@ -82,7 +73,7 @@ def server_step(run: ChainRun, upload: Upload) -> Tensor | None:
     """Train the server block on an activation; return the gradient of the loss with respect to it."""
     server = run.replica("server")
     activation = upload[0].requires_grad_()
-    loss = functional.cross_entropy(server.module(activation), upload[1])
+    loss = run.task.loss(server.module(activation), upload[1])
     run.record_loss(loss, len(upload[1]))
     train_on(loss, server)
     return activation.grad
@@ -95,7 +86,7 @@ def server_step_from(run: ChainRun, upload: Upload, cut: int) -> Tensor | None:
     for number, block in server.module.get_submodule("blocks").named_children():
         if int(number) >= cut:
             value = block(value)
-    loss = functional.cross_entropy(value, upload[1])
+    loss = run.task.loss(value, upload[1])
     run.record_loss(loss, len(upload[1]))
     train_on(loss, server)
     return activation.grad
@@ -106,7 +97,7 @@ def train_local(run: ChainRun, client: int, batch: Batch) -> Upload:
     device, head = run.replica("device"), run.replica("head")
     images, labels = run.batch(client, batch)
     activation = device.module(images)
-    train_on(functional.cross_entropy(head.module(activation), labels), device, head)
+    train_on(run.task.loss(head.module(activation), labels), device, head)
     return activation.detach(), labels
 
 
@@ -115,7 +106,7 @@ def server_step_detached(run: ChainRun, upload: Buffered) -> None:
     server = run.replica("server")
     value, labels = upload
     activation = dequantise(value) if isinstance(value, Quantised) else value
-    loss = functional.cross_entropy(server.module(activation), labels)
+    loss = run.task.loss(server.module(activation), labels)
     run.record_loss(loss, len(labels))
     train_on(loss, server)
 

@@ -1,7 +1,7 @@
 """Results of a training that may not exist yet, since chains may run later or in other processes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from cutlayer.sim.learning.digest import Digest
@@ -46,16 +46,18 @@ class ChainReport:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The figures of models on the test set; `accuracy` and `loss` are weighted means over the models.
+    """The figures of models on the test set, weighted means over the models.
 
     `confusion[label][predicted]` counts test samples, added up over the models with their weights.
-    `finite` is whether all weights are finite.
+    Without classes it is empty; `accuracy` is None if the task has none. `metrics` has the task's other
+    metrics by name. `finite` is whether all weights are finite.
     """
 
-    accuracy: float
+    accuracy: float | None
     loss: float
     finite: bool
     confusion: tuple[tuple[int, ...], ...]
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 class Mark(Protocol):

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 import cutlayer.models.catalogue
 from cutlayer.models.draws import borrowed_generators, seed_generators, seed_of
@@ -27,6 +26,7 @@ from cutlayer.sim.learning.batch_feed import model_inputs, test_batches
 from cutlayer.sim.learning.precision import apply_to_module
 from cutlayer.sim.learning.replica import Replica, train_on
 from cutlayer.sim.learning.state_key import ALL_CLIENTS
+from cutlayer.sim.tasks.losses import cross_entropy
 
 EpochDone = Callable[[int, float, float], None]
 
@@ -119,7 +119,7 @@ def _epoch(
         chosen = torch.from_numpy(rows)
         images = augmentation.apply(dataset.train_images[chosen], batch=number, **stream)
         scores = model(model_inputs(images, dataset.info))
-        loss = functional.cross_entropy(scores, dataset.train_labels[chosen])
+        loss = cross_entropy(scores, dataset.train_labels[chosen])
         train_on(loss, replica)
         total += float(loss.detach())
     return total / len(batches)

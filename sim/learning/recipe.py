@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from cutlayer.sim.learning.digest import Digest, Ingredient, node
+from cutlayer.sim.tasks.task import DEFAULT, Task
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class Recipe:
     `cut` is the method's cut, None if its clients have several. `options` are the method's options that
     affect learning; `data` is the declared identity of the data set and selection, None if unknown.
     `codec` has the codecs of its messages, by direction, apart from lossless ones.
-    `model_source` and `method_source` identify the code of a user's model and method ("" for those of
-    the catalogue), None if unknown.
+    `model_source`, `method_source` and `task_source` identify the code of a user's model, method and
+    loss ("" for Cutlayer's own), None if unknown. Metrics do not affect learning.
     """
 
     seed: int
@@ -77,6 +78,8 @@ class Recipe:
     model_source: Digest = ""
     method_source: Digest = ""
     codec: Mapping[str, Ingredient] = field(default_factory=dict)
+    task: Task = DEFAULT
+    task_source: Digest = ""
 
     def digest(self) -> Digest:
         """Return the digest of the settings that all rounds share.
@@ -85,11 +88,23 @@ class Recipe:
         nodes of their own.
         """
         parts = asdict(self)
-        for name in ("schedule", "averaging", "data", "model_source", "method_source"):
+        sources = [self.data, self.model_source, self.method_source]
+        for name in (
+            "schedule",
+            "averaging",
+            "data",
+            "model_source",
+            "method_source",
+            "task_source",
+        ):
             del parts[name]
         if not self.codec:  # digests were recorded before there were codecs
             del parts["codec"]
+        del parts["task"]  # and before there were tasks
+        if self.task.learned:
+            parts["task"] = self.task.learned
+            sources.append(self.task_source)
         # These two keys keep their names in recorded digests.
         parts["optimiser"] = parts.pop("optimizer")
         parts["network"] = parts.pop("model")
-        return node("recipe", parts, [self.data, self.model_source, self.method_source])
+        return node("recipe", parts, sources)

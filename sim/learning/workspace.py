@@ -45,6 +45,7 @@ from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.learning.replica import State
 from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.learning.states import States
+from cutlayer.sim.tasks.objective import Objective
 
 T = TypeVar("T")
 _Part = tuple[str, int | None]  # a part of the model and, if it is not the recipe's, the cut
@@ -95,6 +96,7 @@ class Workspace:
                 for key, state in states.items()
             }
         )
+        self.task = Objective(recipe.task, recipe.classes)
         self.streams: Streams | None = None  # those from which modules draw at present
         self._modules: dict[_Part, nn.Module] = {}
         self._spare: defaultdict[_Part, list[nn.Module]] = defaultdict(list)

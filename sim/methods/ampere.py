@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from cutlayer.models.block_cost import FLOAT_BYTES
-from cutlayer.sim.codecs.codecs import OF_WEIGHTS
 from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.ends import ClientEndpoint
@@ -56,7 +55,7 @@ class Ampere(SplitMethod):
     Options: ClassVar[type[MethodOptions]] = AmpereOptions
     parts = ("device", "head", "server")
     needs_both_blocks = True
-    sends = ("up", *OF_WEIGHTS)
+    sends = ("up",)
     reusable = True
 
     options: AmpereOptions
@@ -147,26 +146,26 @@ class Ampere(SplitMethod):
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Train block and head on every batch, without sending activations."""
-        yield from device.receive_weights()
+        yield device.receive()
         for batch in device.batches:
             yield device.train_local(batch, uploads=False)
-        yield from device.send_weights("device", "head")
+        yield device.send(device.weights("device", "head"))
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Send block and head, and receive them."""
-        yield from server.send_weights("device", "head")
-        yield from server.receive_weights()
+        yield server.send(server.weights("device", "head"))
+        yield server.receive()
 
     def _upload(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Receive the device block, and send the activations of all samples."""
-        yield from device.receive_weights()
+        yield device.receive()
         for batch in one_pass(device):
             activation = yield device.forward_frozen(batch, None)
             yield device.send(activation)
 
     def _collect(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Send the device block, and store the activations."""
-        yield from server.send_weights("device", frozen=True)
+        yield server.send(server.weights("device"))
         pool = pool_of(server.client.index)
         for _ in one_pass(server):
             upload = yield server.receive()

@@ -227,6 +227,7 @@ class AsyncMethod(Method):
         if update.server.dropped:
             return
         update.device.done = update.server.done = True
+        update.server.last = update.members.last  # the device's, if that ended after the server's
         update.uploaded_s = clock.elapsed_s
         yield from self.arrived(update)
         if not update.taken:

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from cutlayer.sim.codecs.codec import EXACT
 from cutlayer.sim.compute.stage import NO_WORK
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.multicast import multicast
@@ -55,11 +56,11 @@ class EPSL(MergedMethod):
 
     def aggregated(self, sizes: tuple[int, ...]) -> int:
         """Return how many rows of each of a step's batches are aggregated: none of a single batch."""
-        return ceil(self.options.share * min(sizes)) if len(sizes) > 1 else 0
+        return ceil(self.options.share * min(sizes) - EXACT) if len(sizes) > 1 else 0
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:
         """Send activations and receive both parts of their gradients; send the block at the end."""
-        yield from device.receive_weights()
+        yield device.receive()
         for batch in device.batches:
             yield device.send((yield device.forward(batch)))
             rows = self.aggregated(rnd.notes["steps"].sizes(batch.number))
@@ -68,7 +69,7 @@ class EPSL(MergedMethod):
                 earlier.append((yield device.receive()))
             gradient = yield device.receive()
             yield device.backward(batch, gradient, *earlier)
-        yield from device.send_weights("device")
+        yield device.send(device.weights("device"))
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:
         """Join the step of each batch, the multicast, and return the rest of the gradient."""
@@ -103,7 +104,7 @@ class EPSL(MergedMethod):
             sent = multicast([arrival.server for arrival in arrivals], parts)
             return list(zip(sent, rest, strict=True))
 
-        yield from server.send_weights("device")
+        yield server.send(server.weights("device"))
         for batch in server.batches:
             upload = yield server.receive()
             arrival = Arrival(server, batch, upload)
@@ -112,4 +113,4 @@ class EPSL(MergedMethod):
                 yield multicast_sent
             if own is not None:
                 yield server.send(own)
-        yield from server.receive_weights()
+        yield server.receive()

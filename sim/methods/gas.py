@@ -153,7 +153,7 @@ class GAS(AsyncMethod):
         self.group.join(update.chain)
         began = self.steps
         trains = server.costs.parameters["device"] > 0
-        yield from server.send_weights("device")
+        yield server.send(server.weights("device"))
         for batch in server.batches:
             upload = yield server.receive()
             if trains:
@@ -164,7 +164,7 @@ class GAS(AsyncMethod):
             self.keep(server, update, batch, began, upload)
             if trains:
                 yield server.send(gradient)
-        yield from server.receive_weights()
+        yield server.receive()
 
     def gradient(
         self, server: ServerEndpoint, batch: Batch, upload: Payload

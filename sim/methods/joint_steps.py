@@ -111,8 +111,8 @@ class JointMethod(SplitMethod):
         if not cls.multicasts or direction == "up" or not own:
             return None
         return (
-            "sends one gradient to several clients, and codec.down depends on what each has kept:"
-            " choose another codec"
+            f"{cls.name} sends one gradient to several clients, and codec.down depends on what each"
+            " has kept: choose one that keeps nothing, such as int"
         )
 
     @classmethod

@@ -10,7 +10,6 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.scenarios.fields import Count, rule
-from cutlayer.sim.codecs.codecs import OF_WEIGHTS
 from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.fleet import PlannedBatches
@@ -95,7 +94,7 @@ class LocalLoss(SplitMethod):
     Options: ClassVar[type[MethodOptions]] = LocalLossOptions
     parts = ("device", "head", "server")
     needs_both_blocks = True
-    sends = ("up", *OF_WEIGHTS)
+    sends = ("up",)
     reusable = True
     untimed = ("head",)  # a client may or may not have its own
 
@@ -227,22 +226,22 @@ class LocalLoss(SplitMethod):
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:
         """Train the block on every batch, and send some activations; receive the head if aligned."""
         aligned = self.family.auxiliary == "aligned"
-        yield from device.receive_weights()
+        yield device.receive()
         for batch in device.batches:
             uploads = self.uploads(batch)
             activation = yield device.train_local(batch, aligned=aligned, uploads=uploads)
             if uploads:
                 yield device.send(activation)
-        yield from device.send_weights(*self.sent)
+        yield device.send(device.weights(*self.sent))
         if self.aligns_in(rnd.index):
-            yield from device.receive_weights()
+            yield device.receive()
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:
         """Train the server block on each activation that arrives, and align the head if it is due."""
         own, aligns = server.chain, self.aligns_in(rnd.index)
         if self.family.server == "shared":
             server.chain = rnd.notes[CHAINS][server.member]
-        yield from server.send_weights(*self.sent)
+        yield server.send(server.weights(*self.sent))
         stored = []
         for batch in filter(self.uploads, server.batches):
             activation = yield server.receive()
@@ -258,7 +257,7 @@ class LocalLoss(SplitMethod):
                 yield server.server_step_detached(batch, activation)
         if aligns:
             yield from self._align(server, own, rnd, stored)
-        yield from server.receive_weights()
+        yield server.receive()
 
     def _align(
         self,
@@ -281,4 +280,4 @@ class LocalLoss(SplitMethod):
         uploads = own.do(auxiliary.kept_uploads)
         targets = server.chain.do(auxiliary.server_gradients, uploads)
         own.do(auxiliary.align, targets, epochs)
-        yield from server.send_weights("head")
+        yield server.send(server.weights("head"))

@@ -85,10 +85,10 @@ class MergeSFL(MergedMethod):
             gradients = rnd.notes["group"].do(len(uploads), operations.merged_step, *uploads)
             return [a.server.gradient(a.batch, g) for a, g in zip(arrivals, gradients, strict=True)]
 
-        yield from server.send_weights("device")
+        yield server.send(server.weights("device"))
         for batch in server.batches:
             upload = yield server.receive()
             arrival = Arrival(server, batch, upload)
             gradient = yield from rnd.notes["steps"].join(arrival, step)
             yield server.send(gradient)
-        yield from server.receive_weights()
+        yield server.receive()

@@ -70,9 +70,9 @@ class SFLGA(JointMethod):
             )
 
         server.encodes_gradients = False  # their mean is encoded
-        yield from server.send_weights("device")
+        yield server.send(server.weights("device"))
         for batch in server.batches:
             upload = yield server.receive()
             gradient = yield server.server_step(batch, upload)
             yield (yield from rnd.notes["steps"].join(Arrival(server, batch, gradient), send_mean))
-        yield from server.receive_weights()
+        yield server.receive()

@@ -57,8 +57,7 @@ class SMoFi(JointMethod):
         """Return that the optimizer has no momentum buffers to average, if so."""
         if optimizer.name == "sgd" and optimizer.momentum > 0:
             return None
-        got = optimizer.name if optimizer.name != "sgd" else f"momentum {optimizer.momentum:g}"
-        return f"smofi averages momentum buffers: it needs sgd with momentum above 0 (got {got})"
+        return "smofi averages momentum buffers: it needs sgd with momentum above 0, such as 0.9"
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Send activations and receive their gradients; at the end, send the device block."""
@@ -67,7 +66,7 @@ class SMoFi(JointMethod):
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:
         """Train the client's server block with the fused momentum, and return the gradients."""
         group, chain, fusing = rnd.notes["group"], rnd.chains[server.member], None
-        yield from server.send_weights("device")
+        yield server.send(server.weights("device"))
         for batch in server.batches:
             upload = yield server.receive()
             yield from self.wait_for(fusing, server)
@@ -78,7 +77,7 @@ class SMoFi(JointMethod):
                 fusing = self.fused(server, rnd, batch, momentum)
             yield server.send(server.gradient(batch, gradient))
         yield from self.wait_for(fusing, server)
-        yield from server.receive_weights()
+        yield server.receive()
 
     def wait_for(self, fusing: simpy.Event | None, server: ServerEndpoint) -> Process:
         """Wait until the momentum of the last step is fused, if that is still to come."""

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from cutlayer.sim.codecs.codecs import OF_WEIGHTS
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.methods.method import Method, Process
@@ -14,7 +13,7 @@ class WholeModel(Method):
     The second argument of `device` and `server` is the round or the update.
     """
 
-    sends = OF_WEIGHTS
+    sends = ()
 
     @classmethod
     def cut(cls, cut: int, last: int) -> int:  # noqa: ARG003
@@ -23,12 +22,12 @@ class WholeModel(Method):
 
     def device(self, device: DeviceEndpoint, _: Any) -> Process:
         """Receive the model, train it on every batch, send it back."""
-        yield from device.receive_weights()
+        yield device.receive()
         for batch in device.batches:
             yield device.train_whole(batch)
-        yield from device.send_weights("device")
+        yield device.send(device.weights("device"))
 
     def server(self, server: ServerEndpoint, _: Any) -> Process:
         """Send the current model and wait for the client's."""
-        yield from server.send_weights("device")
-        yield from server.receive_weights()
+        yield server.send(server.weights("device"))
+        yield server.receive()

@@ -24,6 +24,7 @@ LEARNING_CODE: Final = (
     "sim/data",
     "sim/learning",
     "sim/methods",
+    "sim/tasks",
     "sim/build/initial.py",
     "sim/build/plan.py",
     "sim/build/world.py",

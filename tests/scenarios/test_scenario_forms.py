@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from cutlayer import scenarios
 from cutlayer.scenarios import links, load, load_text, shipped_names
-from cutlayer.scenarios.data import Augment, Dirichlet, Iid, Shards, Sizes
+from cutlayer.scenarios.data import Augment
+from cutlayer.scenarios.partition import Dirichlet, Iid, Shards, Sizes
 from cutlayer.scenarios.training import Constant, Cosine, Exponential, Step
 
 DESIGN = """\

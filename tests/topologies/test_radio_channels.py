@@ -191,6 +191,20 @@ def test_a_path_that_gains_power_is_refused():
     assert "link phone.up: at 500 m its rate is" in str(caught.value)
 
 
+@pytest.mark.parametrize("basis", ["distance", "efficiency", "inverse_efficiency"])
+def test_figures_beyond_floating_point_are_refused_too(basis):
+    """A gain of 10^15000, and one of 0, of which no share of a band can be in proportion."""
+    server = Server(device("server-8-core"))
+    for path_loss, complaint in (
+        (LogDistance(-150_000.0, 37.6), "the path loss has a gain of inf"),
+        (LogDistance(150_000.0, 37.6), "link phone.up: at 500 m its rate is 0 bit/s"),
+    ):
+        band = Band(10e6, "proportional", basis=basis)
+        one = replace(cell(path_loss), up=band, down=band)
+        with pytest.raises(TopologyError, match=complaint):
+            radio_cell(server=server, cell=one, seed=0)
+
+
 def test_the_transmit_power_is_the_power_while_sending():
     server = Server(device("server-8-core"))
     plain = DeviceProfile.from_speed("phone", 1e9)

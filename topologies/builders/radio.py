@@ -146,18 +146,26 @@ def _rates(
         )
         for client in clients
     ]
+    for client, channel in zip(clients, whole, strict=True):
+        _check_rate(client, direction, channel)  # on a part of the band it is lower
     widths = band.widths_hz(whole, [client.distance_m for client in clients])
     rates: list[float | Rayleigh] = []
     for client, channel, width in zip(clients, whole, widths, strict=True):
         channel = replace(channel, bandwidth_hz=width)
-        rate = channel.rate_bytes_per_s()
-        if not MIN_BYTES_PER_S <= rate <= MAX_BYTES_PER_S:
-            raise TopologyError(
-                f"link {client.name}.{direction}: at {client.distance_m:.4g} m its rate is"
-                f" {format_rate(rate)}: expected 0.001 bit/s to 1e18 bit/s"
-            )
+        rate = _check_rate(client, direction, channel)
         rates.append(Rayleigh(channel) if cell.fades else rate)
     return rates
+
+
+def _check_rate(client: _Placed, direction: Direction, channel: RadioChannel) -> float:
+    """Return the rate of a client's channel without fading. Raises TopologyError if it is no link's."""
+    rate = channel.rate_bytes_per_s()
+    if MIN_BYTES_PER_S <= rate <= MAX_BYTES_PER_S:
+        return rate
+    raise TopologyError(
+        f"link {client.name}.{direction}: at {client.distance_m:.4g} m its rate is"
+        f" {format_rate(rate)}: expected 0.001 bit/s to 1e18 bit/s"
+    )
 
 
 def _sending(device: DeviceProfile, power_w: float) -> DeviceProfile:

@@ -1,6 +1,7 @@
 """Path loss: the share of the sent power that arrives at a distance."""
 
 import math
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -26,7 +27,8 @@ class LogDistance(PathLoss):
     def gain(self, distance_m: float) -> float:
         """Return the received power over the sent power at a distance in metres."""
         loss_db = self.at_1_km_db + self.per_decade_db * math.log10(distance_m / 1000)
-        return float(10 ** (-loss_db / 10))
+        exponent = -loss_db / 10
+        return math.inf if exponent > sys.float_info.max_10_exp else float(10**exponent)
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,20 @@ Split = Literal["train", "test"]
 
 
 class Chunk(NamedTuple):
-    """The samples of one file: images [n, channels, height, width] and labels [n]."""
+    """The samples of one file: images [n, channels, height, width] and labels [n].
+
+    Without classes, labels are 0 and `targets` has the targets [n, ...].
+    """
 
     images: NDArray[Any]
     labels: NDArray[np.int64]
     path: Path | None
+    targets: NDArray[Any] | None = None
+
+    @property
+    def own_targets(self) -> NDArray[Any]:
+        """The targets, which are the labels if there are classes."""
+        return self.labels if self.targets is None else self.targets
 
 
 def checked_labels(path: Path, labels: NDArray[np.integer], classes: int) -> NDArray[np.int64]:

@@ -4,12 +4,13 @@ Sender and receiver have the same values after a message, and the values that bo
 operation therefore encodes and decodes, and one state holds what is kept.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 
+from cutlayer.sim.codecs.codecs import Direction
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.chain_execution import ChainRun
 from cutlayer.sim.learning.codecs.integers import Int
@@ -39,6 +40,7 @@ FOR_GRADIENT: Final = "codec"  # the key in `ChainRun.kept`: masks and correctio
 
 def transmit(
     run: ChainRun,
+    direction: Direction,
     spec: Mapping[str, Any],
     key: StateKey | None,
     client: int,
@@ -49,12 +51,14 @@ def transmit(
     """Return what the receiver has of an upload or a gradient.
 
     `value` is the tensor to be encoded, None, or a tuple of which it is the first. `key` is the state
-    with what is kept of the client's samples; with `full` the tensor is sent as it is.
+    with what is kept of the client's samples; with `full` the tensor is sent as it is. What `adjust`
+    needs is kept for uploads only.
     """
     sent, *others = value if isinstance(value, tuple) else (value,)
     if sent is None:
         return value
-    received = _received(run, TWINS[spec["name"]](spec), key, client, batch, full, sent)
+    twin = TWINS[spec["name"]](spec)
+    received = _received(run, direction, twin, key, client, batch, full, sent)
     return (received, *others) if isinstance(value, tuple) else received
 
 
@@ -76,28 +80,6 @@ def transmit_shared(run: ChainRun, spec: Mapping[str, Any], rows: int, *values: 
     return received if len(received) > 1 else received[0]
 
 
-def transmit_weights(
-    run: ChainRun, spec: Mapping[str, Any], parts: Sequence[str], frozen: bool
-) -> None:
-    """Set the parameters of parts to what their receiver has: each tensor is encoded for itself.
-
-    A chain sends only what it then uses or has trained, so that this is the state of both ends. A frozen
-    part is not used in a round that replays activations.
-    """
-    twin = TWINS[spec["name"]](spec)
-    used = {key.part for key in run.chain.reads}
-    for part in parts if not frozen else used.intersection(parts):
-        module = run.frozen(part) if frozen else run.replica(part).module
-        for parameter in module.parameters():
-            parameter.data.copy_(_decoded(twin, parameter.data))
-
-
-def decoded_weights(spec: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return tensors as their receiver has them; for parameters."""
-    twin = TWINS[spec["name"]](spec)
-    return {name: _decoded(twin, value) for name, value in weights.items()}
-
-
 def _decoded(twin: Twin, sent: Tensor) -> Tensor:
     values = sent.detach().to(torch.float32).contiguous()
     return twin.decode(twin.encode(values, None), None, values.shape).to(sent.dtype)
@@ -105,6 +87,7 @@ def _decoded(twin: Twin, sent: Tensor) -> Tensor:
 
 def _received(
     run: ChainRun,
+    direction: Direction,
     twin: Twin,
     key: StateKey | None,
     client: int,
@@ -122,7 +105,9 @@ def _received(
     else:
         parts = twin.encode(values, before)
         decoded = twin.decode(parts, before, values.shape)
-        _keep_for_gradient(run, batch, twin, twin.mask(parts, values.shape), values - decoded)
+        if direction == "up":
+            mask = twin.mask(parts, values.shape)
+            _keep_for_gradient(run, batch, twin, mask, values - decoded)
     if table is not None:
         kept = decoded if full else twin.keep(values, before, decoded)
         table[samples] = kept.flatten(1).to(table.device, table.dtype)

@@ -11,6 +11,7 @@ from cutlayer.sim.learning.graph.set_up import SetUp
 from cutlayer.sim.learning.graph.task_graph import EVALUATION, Graph, Node, Value
 from cutlayer.sim.learning.graph.tasks import EvaluationTask
 from cutlayer.sim.learning.state_key import StateKey
+from cutlayer.sim.tasks.objective import Objective
 
 LEAST_BATCHES: Final = 4  # in a slice, since each task loads the model first
 
@@ -33,7 +34,9 @@ def evaluation_of(
             name = f"{set_up.recipe.method}, test batches {first} to {end - 1}"
             task = EvaluationTask(name, set_up, keys, first, end)
             nodes[-1].append(graph.add(task, inputs, 0, EVALUATION)[0])
-    return EvaluationOf(graph, nodes, weights)
+    with set_up.looking_in():
+        objective = Objective(set_up.recipe.task, set_up.recipe.classes)
+    return EvaluationOf(graph, objective, nodes, weights)
 
 
 def test_batches(samples: int, min_batch: int) -> int:

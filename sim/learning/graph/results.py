@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cutlayer.sim.learning.chain import Progress
-from cutlayer.sim.learning.evaluation import BatchCounts, combined
+from cutlayer.sim.learning.evaluation import combined
 from cutlayer.sim.learning.graph.task_graph import Graph, Node, Value
 from cutlayer.sim.learning.pending import ChainReport, Evaluation
 from cutlayer.sim.learning.state_key import StateKey
 from cutlayer.sim.learning.states import States
 from cutlayer.sim.learning.values import decode
 from cutlayer.sim.learning.weights_digest import weights_digest
+from cutlayer.sim.tasks.objective import Measured, Objective
 
 
 class ReportsOf:
@@ -49,9 +50,14 @@ class EvaluationOf:
     """The evaluation of models, each by tasks for slices of the test set."""
 
     def __init__(
-        self, graph: Graph, models: Sequence[Sequence[Node]], weights: Sequence[int]
+        self,
+        graph: Graph,
+        task: Objective,
+        models: Sequence[Sequence[Node]],
+        weights: Sequence[int],
     ) -> None:
         self._graph = graph
+        self._task = task
         self._models = models
         self._weights = weights
 
@@ -62,7 +68,7 @@ class EvaluationOf:
 
     def result(self) -> Evaluation:
         """Wait for all slices and return the evaluation. Raises the error of a task."""
-        counts: list[list[BatchCounts]] = []
+        counts: list[list[Measured]] = []
         finite = True
         for nodes in self._models:
             counts.append([])
@@ -70,7 +76,7 @@ class EvaluationOf:
                 report: Any = self._graph.finish(node)
                 counts[-1] += report[0]
                 finite = finite and report[1]
-        return combined(counts, self._weights, finite)
+        return combined(self._task, counts, self._weights, finite)
 
 
 class GraphMark:

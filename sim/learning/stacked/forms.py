@@ -19,12 +19,6 @@ from cutlayer.sim.learning.stacked.part import Turn, gradients
 from cutlayer.sim.learning.stacked.stack import Arguments, Form, Stack, Waiting
 
 
-def _losses(outputs: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean cross entropy of each lane, [lanes]."""
-    each = functional.cross_entropy(outputs.flatten(0, 1), labels.flatten(), reduction="none")
-    return each.view(labels.shape).mean(dim=1)
-
-
 def _train_on(losses: Tensor, *turns: Turn) -> None:
     for turn, found in zip(turns, gradients(losses.sum(), None, *turns), strict=True):
         turn.step(found)
@@ -48,7 +42,7 @@ def _train_whole(stack: Stack, lanes: Lanes, arguments: Sequence[Arguments]) -> 
     images, labels = stack.batches(lanes, [(client, batch) for client, batch in arguments])
     device, server = (stack.part(name).turn(lanes) for name in ("device", "server"))
     activation = stack.outputs("device", device, images)
-    losses = _losses(stack.outputs("server", server, activation), labels)
+    losses = stack.task.losses(stack.outputs("server", server, activation), labels)
     _record(stack, lanes, losses, labels)
     _train_on(losses, device, server)
     return [None] * len(lanes)
@@ -59,7 +53,7 @@ def _train_proximal(stack: Stack, lanes: Lanes, arguments: Sequence[Arguments]) 
     mu = arguments[0][2]
     device, server = (stack.part(name).turn(lanes) for name in ("device", "server"))
     activation = stack.outputs("device", device, images)
-    losses = _losses(stack.outputs("server", server, activation), labels)
+    losses = stack.task.losses(stack.outputs("server", server, activation), labels)
     _record(stack, lanes, losses, labels)
     found = gradients(losses.sum(), None, device, server)
     for name, turn, of_part in zip(("device", "server"), (device, server), found, strict=True):
@@ -101,7 +95,7 @@ def _server_step(stack: Stack, lanes: Lanes, arguments: Sequence[Arguments]) -> 
     activations, labels = _uploads(arguments)
     activations.requires_grad_()
     turn = stack.part("server").turn(lanes)
-    losses = _losses(stack.outputs("server", turn, activations), labels)
+    losses = stack.task.losses(stack.outputs("server", turn, activations), labels)
     _record(stack, lanes, losses, labels)
     at_cut, own = _with_inputs(losses.sum(), activations, turn)
     turn.step(own)
@@ -124,7 +118,7 @@ def _server_step_detached(
 ) -> Sequence[Any]:
     activations, labels = _uploads(arguments)
     turn = stack.part("server").turn(lanes)
-    losses = _losses(stack.outputs("server", turn, activations), labels)
+    losses = stack.task.losses(stack.outputs("server", turn, activations), labels)
     _record(stack, lanes, losses, labels)
     _train_on(losses, turn)
     return [None] * len(lanes)
@@ -134,7 +128,7 @@ def _train_local(stack: Stack, lanes: Lanes, arguments: Sequence[Arguments]) -> 
     images, labels = stack.batches(lanes, [(client, batch) for client, batch in arguments])
     device, head = (stack.part(name).turn(lanes) for name in ("device", "head"))
     activations = stack.outputs("device", device, images)
-    _train_on(_losses(stack.outputs("head", head, activations), labels), device, head)
+    _train_on(stack.task.losses(stack.outputs("head", head, activations), labels), device, head)
     return list(zip(activations.detach(), labels, strict=True))
 
 
@@ -154,7 +148,7 @@ def _train_device(stack: Stack, lanes: Lanes, arguments: Sequence[Arguments]) ->
     *_, temperature, alpha = arguments[0]
     device, head = (stack.part(name).turn(lanes) for name in ("device", "head"))
     logits = stack.outputs("head", head, stack.outputs("device", device, images))
-    losses = _losses(logits, labels)
+    losses = stack.task.losses(logits, labels)
     teachers = [
         stack.workspace.on_device(run.read(memory)[run.samples(client, batch)])
         if run.may_read(memory)
@@ -201,7 +195,7 @@ def _train_server(stack: Stack, lanes: Lanes, arguments: Sequence[Arguments]) ->
     _, temperature, alpha, weighted = arguments[0]
     turn = stack.part("server").turn(lanes)
     logits = stack.outputs("server", turn, activations)
-    on_labels = _losses(logits, labels)
+    on_labels = stack.task.losses(logits, labels)
     on_logits = _divergences(logits, teacher, temperature).mean(dim=1)
     labels_weight, logits_weight = (alpha, 1.0) if weighted == "labels" else (1.0, alpha)
     losses = labels_weight * on_labels + logits_weight * on_logits

@@ -55,6 +55,7 @@ class Stack:
         checks: Checks,
     ) -> None:
         self.workspace = workspace
+        self.task = workspace.task
         self.runs = [
             LaneRun(chain, workspace, self.part, lane) for lane, chain in enumerate(chains)
         ]

@@ -59,7 +59,8 @@ def test_bad_codecs_are_refused_with_one_message(codec: str, message: str) -> No
         (
             "sfl_ga",
             "{down: {aq_sgd: {bits: 4}}}",
-            "sends one gradient to several clients, and codec.down depends on what each has kept:",
+            "sfl_ga sends one gradient to several clients, and codec.down depends on what each has kept:"
+            " choose one that keeps nothing, such as int (got",
         ),
     ],
 )

@@ -1,5 +1,6 @@
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,116 @@ def test_an_invalid_users_set_is_refused_with_one_sentence(name: str, message: s
         load(name)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+TARGETS = """
+import torch
+from cutlayer.sim.data.datasets import Dataset, DatasetInfo
+
+COMMON = dict(train_counts=(6,), test_counts=(0,), class_names=(), has_test=False)
+rows_info = DatasetInfo(
+    name="rows", input_shape=(3,), mean=(0.0,) * 3, std=(1.0,) * 3, target_type="number",
+    target_shape=(2,), **COMMON,
+)
+text_info = DatasetInfo(
+    name="text", input_shape=(4,), mean=(), std=(), input_type="token", target_type="token",
+    vocabulary=5, **COMMON,
+)
+
+def rows(data_dir):
+    x = torch.arange(18.0).view(6, 3)
+    y = x[:, :2] / 2
+    return Dataset(rows_info, x, y, x[:0], y[:0])
+rows.info = rows_info
+
+def text(data_dir):
+    x = torch.arange(24).view(6, 4) % 5
+    return Dataset(text_info, x, (x + 1) % 5, x[:0], x[:0])
+text.info = text_info
+
+def changed(what, **changes):
+    from dataclasses import replace
+    def own(data_dir):
+        return replace(what(data_dir), **changes)
+    own.info = what.info
+    return own
+
+float64 = changed(rows, train_labels=torch.zeros(6, 2, dtype=torch.float64))
+shape = changed(rows, train_labels=torch.zeros(6))
+nan = changed(rows, train_labels=torch.full((6, 2), torch.nan))
+float_tokens = changed(text, train_images=torch.zeros(6, 4))
+unknown_token = changed(text, train_images=torch.full((6, 4), 5))
+unknown_target = changed(text, train_labels=torch.full((6, 4), -1))
+"""
+
+
+@pytest.fixture
+def targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    name = "own_targets_for_tests"
+    (tmp_path / f"{name}.py").write_text(TARGETS, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield name
+    sys.modules.pop(name, None)
+
+
+def test_targets_may_be_numbers_and_are_divided_with_their_inputs(targets: str) -> None:
+    info = describe(f"{targets}:rows", test_fraction=0.5)
+    assert (info.train_samples, info.test_samples) == (3, 3)
+    assert (info.output_shape, info.target_bytes) == ((2,), 8)
+    dataset = load(info)
+    for inputs, labels in (
+        (dataset.train_images, dataset.train_labels),
+        (dataset.test_images, dataset.test_labels),
+    ):
+        assert labels.dtype == torch.float32
+        assert torch.equal(labels, inputs[:, :2] / 2)
+    assert dataset.train_classes.tolist() == [0, 0, 0]
+
+
+def test_inputs_and_targets_may_be_tokens(targets: str) -> None:
+    info = describe(f"{targets}:text", train_samples=5)
+    assert (info.output_shape, info.target_bytes) == ((4, 5), 32)
+    dataset = load(info)
+    assert dataset.train_images.dtype == torch.int64
+    assert torch.equal(dataset.train_labels, (dataset.train_images + 1) % 5)
+    assert (dataset.test_images.shape, dataset.test_labels.shape) == ((0, 4), (0, 4))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("float64", "must be uint8 or float32 and labels float32, got float32 and float64"),
+        ("shape", r"with labels of shape \(6,\), expected \(6, 2\)"),
+        ("nan", "the label of train sample 0 holds NaN or infinity"),
+        ("float_tokens", "must be int64 and labels int64, got float32 and int64"),
+        (
+            "unknown_token",
+            "train inputs hold tokens from 5 to 5, and its vocabulary of 5 has 0 to 4",
+        ),
+        ("unknown_target", "train labels hold tokens from -1 to -1"),
+    ],
+)
+def test_wrong_inputs_and_targets_are_refused(targets: str, name: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        load(f"{targets}:{name}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"vocabulary": None}, "tokens need a vocabulary"),
+        ({"input_shape": (2, 4)}, r"tokens have an input_shape of \(length,\)"),
+        ({"mean": (0.0,)}, "tokens have no mean and std"),
+        ({"train_counts": (3, 3), "test_counts": (0, 0)}, "has one count of all samples"),
+        ({"target_shape": (2,)}, "target_shape is for targets that are numbers"),
+        ({"target_type": "number", "target_shape": (0,)}, "target_shape must be positive"),
+    ],
+)
+def test_a_declaration_of_targets_must_fit(targets: str, changes: dict, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        replace(describe(f"{targets}:text"), **changes)
+
+
+def test_samples_without_classes_are_counted_together(targets: str) -> None:
+    with pytest.raises(DataError, match="must be 1 or more, up to 6, or all 6, got 7"):
+        describe(f"{targets}:rows", train_samples=7)

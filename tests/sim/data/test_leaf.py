@@ -13,8 +13,9 @@ from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.build.plan import make_plan
 from cutlayer.sim.data.datasets import describe, load
 from cutlayer.sim.data.info import DataError
-from cutlayer.sim.data.leaf import leaf_declaration, partition_by_user
+from cutlayer.sim.data.leaf import leaf_declaration
 from cutlayer.sim.data.partition import PartitionError
+from cutlayer.sim.data.samples import partition_by_group
 
 SIDE = 32
 
@@ -65,7 +66,7 @@ def test_the_declaration_matches_the_files(files: Path) -> None:
 
 def test_each_client_holds_the_samples_of_its_user(files: Path) -> None:
     info = describe(leaf_declaration(files / "train", None, input_shape=SHAPE), test_fraction=0.4)
-    shards = partition_by_user(info, 4)
+    shards = partition_by_group(info, 4, "users")
     assert shards.users == 4
     assert sum(shards.sizes) == info.train_samples == 9
     data = load(info)
@@ -73,11 +74,11 @@ def test_each_client_holds_the_samples_of_its_user(files: Path) -> None:
         marks = data.train_images[rows, 0, 0, 1].numpy()
         # In its own file, ann is user 0 and bob 1; cyd is 0 and dan 1 in theirs.
         assert np.allclose(marks, (client % 2) / 100)
-    assert partition_by_user(info, 2).sizes == shards.sizes[:2]
+    assert partition_by_group(info, 2, "users").sizes == shards.sizes[:2]
     with pytest.raises(PartitionError, match="has 4 users for 5 clients"):
-        partition_by_user(info, 5)
+        partition_by_group(info, 5, "users")
     with pytest.raises(PartitionError, match="do not belong to users"):
-        partition_by_user(describe("cifar10"), 5)
+        partition_by_group(describe("cifar10"), 5, "users")
 
 
 def test_a_scenario_trains_on_it_by_user(files: Path) -> None:

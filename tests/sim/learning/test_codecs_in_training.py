@@ -137,8 +137,13 @@ def splitfed(run: Inside, up: Transmit, down: Transmit) -> tuple[Weights, Weight
             lambda: lambda _, __, x: (x, torch.ones_like(x)),
             lambda: top_k_with_feedback(0.25),
         ),
+        (
+            ("{top_k: {share: 0.25}}", "{top_k: {share: 0.5}}"),
+            lambda: top_k(0.25),
+            lambda: top_k(0.5),
+        ),
     ],
-    ids=["residuals", "masked gradients", "error feedback"],
+    ids=["residuals", "masked gradients", "error feedback", "places of both directions"],
 )
 def test_splitfed_with_codecs_is_that_in_plain_torch(
     written: tuple[str, str], up: Callable[[], Transmit], down: Callable[[], Transmit]
@@ -227,7 +232,7 @@ def test_a_correction_adds_the_error_to_the_gradient() -> None:
     device = SimpleNamespace(pending={3: values})
     run: Any = SimpleNamespace(replicas={"device": device}, kept={})
     spec = {"name": "product_quantisation", **coder}
-    received = transmit(run, spec, None, 0, Batch(3, 0, 3, 3), False, values)
+    received = transmit(run, "up", spec, None, 0, Batch(3, 0, 3, 3), False, values)
     gradient = torch.ones(3, 2)
     assert not torch.equal(received, values)
     right = gradient + 0.5 / 3 * (values - received)

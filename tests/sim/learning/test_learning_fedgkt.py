@@ -18,6 +18,7 @@ from cutlayer.sim.learning.distillation import (
     train_device,
     train_server,
 )
+from cutlayer.sim.tasks.objective import Objective
 
 ONE_CLIENT = ["topology.star.clients.0.count=1", "data.partition={sizes: 20}"]
 ORIGINAL = "methods=[{fedgkt: {exchange_weights: false}}]"
@@ -46,6 +47,8 @@ def test_the_distillation_loss_by_hand() -> None:
 
 class OneReplica:
     """A stand-in for `ChainRun`: linear parts, one batch and one table of logits."""
+
+    task = Objective()
 
     def __init__(self, memory: Tensor | None) -> None:
         torch.manual_seed(1)

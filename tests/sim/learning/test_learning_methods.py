@@ -10,6 +10,7 @@ import cutlayer.models.catalogue
 from cutlayer.models.layers import auxiliary_head
 from cutlayer.sim.learning import operations
 from cutlayer.sim.learning.chain import Batch
+from cutlayer.sim.tasks.objective import Objective
 
 BOTH = "methods=[classic_fl, splitfed]"
 
@@ -133,6 +134,8 @@ def test_a_served_batch_gives_the_gradient_of_its_activation() -> None:
     """Against autograd through the uncut model: what comes back is d loss / d activation."""
 
     class Run:
+        task = Objective()
+
         def __init__(self, module: nn.Module) -> None:
             self.module = module
 

@@ -198,3 +198,16 @@ def test_what_cannot_be_carried_over_is_refused(tmp_path, overrides, complaint):
             scenario(tmp_path, MIXED, "training.closing={first: 2, late: next}", *overrides),
             executor="none",
         )
+
+
+def test_an_update_is_complete_when_its_client_has_the_aligned_head():
+    """The head comes down after the weights have arrived: the fold follows the device."""
+    result = only(
+        "methods=[{local_loss: {auxiliary: aligned}}]",
+        "model.cut=2",
+        "training.closing={first: 1, late: next}",
+        executor="none",
+    )
+    assert len(result.rounds) == 2
+    for closed in result.rounds:
+        assert sum(closed.critical_path_s.values()) == pytest.approx(closed.round_time_s)

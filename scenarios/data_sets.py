@@ -1,0 +1,174 @@
+"""The forms of data sets that have no name: those in the user's files, and one that is only declared."""
+
+from math import prod
+from typing import Annotated, Final, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from cutlayer.scenarios.fields import (
+    Count,
+    DatasetName,
+    Section,
+    Text,
+    Whole,
+    is_object_path,
+    not_empty,
+    rule,
+    unique,
+)
+from cutlayer.scenarios.unions import OneOf, either, is_mapping
+
+MAX_VALUES: Final = 100_000_000  # in one sample
+MAX_CLASSES: Final = 1_000_000
+
+Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
+def _of_possible_size(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if prod(shape) > MAX_VALUES:
+        raise rule(f"must be a shape of at most {MAX_VALUES:,} numbers")
+    return shape
+
+
+Shape = Annotated[tuple[Count, ...], not_empty, AfterValidator(_of_possible_size)]
+Classes = Annotated[int, Field(strict=True, ge=1, le=MAX_CLASSES)]
+
+
+def _increases(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] >= bounds[1]:
+        raise rule("must be a smaller and a larger number")
+    return bounds
+
+
+def _names_an_object(name: str) -> str:
+    if not is_object_path(name):
+        raise rule("must have the form package.module:Object")
+    return name
+
+
+ValueRange = Annotated[tuple[Finite, Finite], AfterValidator(_increases)]
+Names = Annotated[tuple[Text, ...], unique]
+ObjectPath = Annotated[Text, AfterValidator(_names_an_object)]
+
+
+class _Files(Section):
+    """A data set in files for training and for test data.
+
+    `value_range` has the numbers that are mapped to 0 and 1.
+    """
+
+    shorthand = "train"
+    train: Text
+    test: Text | None = None
+    input_shape: Shape | None = None
+    value_range: ValueRange | None = None
+
+
+class Leaf(_Files):
+    """A data set in the format of LEAF: a file, or a folder of files, for training and for test data.
+
+    `value_range` has the numbers that are mapped to 0 and 1.
+    """
+
+    classes: Classes | None = None
+
+
+class _Table(_Files):
+    """A data set in tables: one column has the labels, the others the features, or `image` the images.
+
+    Columns among `categories` have texts; each of their values becomes a feature.
+    """
+
+    label: Text = "label"
+    features: Names | None = None
+    categories: Names = ()
+    image: Text | None = None
+
+    @model_validator(mode="after")
+    def _images_or_features(self) -> Self:
+        if self.image is not None and (self.features is not None or self.categories):
+            raise rule("must have either image or features, not both")
+        return self
+
+
+class Csv(_Table):
+    """A CSV file, or a folder of CSV files, with a header."""
+
+    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
+
+
+class Jsonl(_Table):
+    """A file, or a folder of files, with a JSON object in each line."""
+
+
+class Parquet(_Table):
+    """A Parquet file, or a folder of Parquet files."""
+
+
+class Arrow(_Table):
+    """An Arrow file or a folder of Arrow files, such as a split that `datasets` saved to disk."""
+
+
+class Images(Section):
+    """A folder with a subfolder of images for each class."""
+
+    shorthand = "train"
+    train: Text
+    test: Text | None = None
+    input_shape: Shape = (3, 32, 32)
+
+
+class Npz(_Files):
+    """A `.npz` file with arrays of inputs and labels, by these names."""
+
+    inputs: Text | None = None
+    labels: Text | None = None
+    test_inputs: Text | None = None
+    test_labels: Text | None = None
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        if (self.inputs is None) != (self.labels is None):
+            raise rule("must have both inputs and labels, or neither")
+        if (self.test_inputs is None) != (self.test_labels is None):
+            raise rule("must have both test_inputs and test_labels, or neither")
+        if self.test_inputs is not None and self.inputs is None:
+            raise rule("must have inputs and labels if it has test_inputs")
+        return self
+
+
+class TorchSet(Section):
+    """A `torch.utils.data.Dataset` of the user's: an object, or a function that returns one."""
+
+    shorthand = "train"
+    train: ObjectPath
+    test: ObjectPath | None = None
+    value_range: ValueRange | None = None
+
+
+class Declared(Section):
+    """A data set without samples, for runs without training, with equal classes."""
+
+    input_shape: Shape
+    classes: Classes
+    train_samples: Count
+    test_samples: Whole = 0
+
+
+DescribedDataset = Annotated[
+    Leaf | Csv | Jsonl | Parquet | Arrow | Images | Npz | TorchSet | Declared,
+    OneOf(
+        csv=Csv,
+        jsonl=Jsonl,
+        parquet=Parquet,
+        arrow=Arrow,
+        images=Images,
+        npz=Npz,
+        torch=TorchSet,
+        leaf=Leaf,
+        declared=Declared,
+    ),
+]
+Dataset = Annotated[
+    DatasetName | DescribedDataset, either(DatasetName, DescribedDataset, is_mapping)
+]

@@ -1,0 +1,152 @@
+"""Data sets that are read into memory to be declared: their samples, and the natural partition."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutlayer.sim.data.content_hash import content_hash
+from cutlayer.sim.data.given_split import EMPTY, GivenPartition
+from cutlayer.sim.data.info import DataError, DatasetInfo
+from cutlayer.sim.data.own_dataset import checked_values
+from cutlayer.sim.data.partition import Ints, PartitionError
+from cutlayer.sim.data.selection import training_indices
+
+MIN_DEVIATION: Final = 1e-6  # below it a feature is constant and not scaled
+BYTE_VALUES: Final = 256
+
+
+class Samples(NamedTuple):
+    """Samples in the order of their files.
+
+    `groups` are the users, or the values of the column that the partition names; `owners` has the index
+    of the group of each sample, and is empty without groups.
+    """
+
+    groups: tuple[str, ...]
+    inputs: NDArray[Any]
+    labels: Ints
+    owners: Ints = EMPTY
+
+
+@dataclass(frozen=True, eq=False)
+class InMemory:
+    """The source of a data set that is in memory; calling it returns the samples as tensors."""
+
+    info: DatasetInfo
+    train: Samples
+    test: Samples
+
+    def __call__(self, data_dir: Path | None) -> Any:
+        """Return the data set, as a user's own data set does."""
+        from torch import from_numpy
+
+        from cutlayer.sim.data.datasets import Dataset
+
+        del data_dir
+        each = (-1, *self.info.input_shape)
+        return Dataset(
+            self.info,
+            from_numpy(self.train.inputs.reshape(each)),
+            from_numpy(self.train.labels),
+            from_numpy(self.test.inputs.reshape(each)),
+            from_numpy(self.test.labels),
+        )
+
+
+def declaration(
+    kind: str,
+    path: Path | str,
+    train: Samples,
+    test: Samples | None,
+    *,
+    class_names: Sequence[str],
+    input_shape: tuple[int, ...] | None = None,
+    value_range: tuple[float, float] | None = None,
+) -> DatasetInfo:
+    """Return the declaration of samples whose labels are below the number of class names.
+
+    Its identity is the hash of the samples. Means and standard deviations are those of the training
+    samples. `input_shape` is that of the samples by default. Raises DataError.
+    """
+    parts = [train] if test is None else [train, test]
+    shape = train.inputs.shape[1:] if input_shape is None else input_shape
+    for part in parts:
+        if np.prod(part.inputs.shape[1:], dtype=int) != np.prod(shape):
+            raise DataError(
+                f"{path}: samples of shape {part.inputs.shape[1:]} do not fit an input_shape of {shape}"
+            )
+    content = content_hash([array for part in parts for array in part[1:]])
+    nothing = Samples((), np.empty((0, *shape), train.inputs.dtype), EMPTY)
+    tested = nothing if test is None else test
+    classes = len(class_names)
+    counts = [
+        tuple(np.bincount(part.labels, minlength=classes).tolist()) for part in (train, tested)
+    ]
+    info = DatasetInfo(
+        name=f"{kind}:{path}",
+        input_shape=tuple(shape),
+        train_counts=counts[0],
+        test_counts=counts[1],
+        mean=(0.0,) * shape[0],
+        std=(1.0,) * shape[0],
+        class_names=tuple(class_names),
+        checksum=f"{kind}:{content}:{value_range}",
+        has_test=test is not None,
+        value_range=value_range,
+    )
+    info = _standardised(info, train)
+    return replace(info, source=InMemory(info, train, tested))
+
+
+def _standardised(info: DatasetInfo, train: Samples) -> DatasetInfo:
+    """Return the declaration with the means and deviations of the scaled training samples."""
+    inputs = checked_values(info, train.inputs.reshape(-1, *info.input_shape), "train")
+    if inputs.dtype == np.uint8 and info.is_image:
+        mean, std = _of_bytes(inputs)
+    else:
+        rest = (0, *range(2, inputs.ndim))
+        mean, std = inputs.mean(rest, dtype=np.float64), inputs.std(rest, dtype=np.float64)
+    std[std < MIN_DEVIATION] = 1.0
+    return replace(info, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
+
+
+def _of_bytes(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean and the deviation of each channel, of pixels in 0..1, without a copy in floats."""
+    counts = np.stack(
+        [
+            np.bincount(images[:, channel].reshape(-1), minlength=BYTE_VALUES)
+            for channel in range(images.shape[1])
+        ]
+    )
+    share, values = counts / counts.sum(axis=1, keepdims=True), np.arange(BYTE_VALUES) / 255
+    mean = share @ values
+    return mean, np.sqrt((share * (values - mean[:, np.newaxis]) ** 2).sum(axis=1))
+
+
+def partition_by_group(info: DatasetInfo, clients: int, rule: str) -> GivenPartition:
+    """Return the partition in which client i holds the samples of group i. Raises PartitionError.
+
+    Samples of groups beyond the number of clients belong to no client. `rule` is the partition's name in
+    messages.
+    """
+    source = info.source
+    if not isinstance(source, InMemory) or not source.train.groups:
+        raise PartitionError(
+            f"{rule}: the samples of {info.name} do not belong to users, as LEAF's do"
+            if rule == "users"
+            else f"{rule}: the samples of {info.name} have no columns (csv, jsonl, parquet and arrow do)"
+        )
+    groups = len(source.train.groups)
+    if groups < clients:
+        has = "users" if rule == "users" else "values in this column"
+        raise PartitionError(f"{rule}: {info.name} has {groups} {has} for {clients} clients")
+    owners = source.train.owners[training_indices(info, source.train.labels)]
+    order = np.argsort(owners, kind="stable")
+    edges = np.searchsorted(owners[order], np.arange(clients + 1))
+    shards = [order[start:end] for start, end in pairwise(edges)]
+    return GivenPartition.of(shards, groups)

@@ -1,0 +1,1 @@
+"""Tasks: what a model learns, and how its results are measured."""

@@ -1,0 +1,52 @@
+"""Losses: means over the batch, as differentiable tensors.
+
+A loss is called with a model's output [batch, ...] and the targets of the batch. Every sample has the
+same number of values, so that the loss of a batch is the mean over its parts, weighted by their samples.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from torch import Tensor
+from torch.nn import functional
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
+    """Return the cross entropy of class scores [batch, classes] with classes [batch]."""
+    return functional.cross_entropy(output, target)
+
+
+def token_cross_entropy(output: Tensor, target: Tensor) -> Tensor:
+    """Return the cross entropy per token, of scores [batch, length, vocabulary]."""
+    return functional.cross_entropy(output.flatten(0, 1), target.flatten())
+
+
+def weighted_cross_entropy(weights: Tensor) -> Loss:
+    """Return the mean over the samples of the weight of its class times its cross entropy.
+
+    torch's own weights divide by the sum of a batch's weights instead, which depends on how a batch is
+    divided.
+    """
+
+    def loss(output: Tensor, target: Tensor) -> Tensor:
+        own = weights.to(output)
+        return functional.cross_entropy(output, target, own, reduction="sum") / len(target)
+
+    return loss
+
+
+def _of_values(loss: Loss) -> Loss:
+    def of_values(output: Tensor, target: Tensor) -> Tensor:
+        return loss(output.view_as(target), target.to(output.dtype))
+
+    return of_values
+
+
+# Huber's threshold is 1 (Huber, Annals of Mathematical Statistics 1964).
+OF_NUMBERS: Final[Mapping[str, Loss]] = {
+    "mse": _of_values(functional.mse_loss),
+    "mae": _of_values(functional.l1_loss),
+    "huber": _of_values(functional.huber_loss),
+}
