@@ -1,8 +1,8 @@
-"""The `codec` section: how activations and gradients are encoded for their messages."""
+"""The `codec` section: how activations, gradients and weights are encoded for their messages."""
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cutlayer.scenarios.fields import BelowOne, Count, NotNegative, Section, Share, Switch, rule
 from cutlayer.scenarios.unions import OneOf
@@ -123,8 +123,17 @@ DOWN: Final[dict[str, type[Section]]] = {
 }
 
 
+OF_WEIGHTS: Final[dict[str, type[Section]]] = {
+    "identity": Identity,
+    "fp16": Fp16,
+    "bf16": Bf16,
+    "int": Int,
+}
+_OfWeights = Annotated[Identity | Fp16 | Bf16 | Int, OneOf(**OF_WEIGHTS)]
+
+
 class Codec(Section):
-    """The codecs of activations (`up`) and of gradients (`down`)."""
+    """The codecs of activations (`up`), gradients (`down`), and weights in both directions."""
 
     up: Annotated[
         Identity
@@ -143,6 +152,15 @@ class Codec(Section):
         Identity | Fp16 | Bf16 | Int | TopK | RandTopK | AqSgd | LowRank | Kept,
         OneOf(**DOWN),
     ] = Identity()
+    weights_up: _OfWeights = Identity()
+    weights_down: _OfWeights = Identity()
+
+    @field_validator("weights_up", "weights_down")
+    @classmethod
+    def _whole(cls, codec: Section) -> Section:
+        if isinstance(codec, Int) and codec.per == "channel":
+            raise rule("must be per: tensor: each tensor of weights has one scale")
+        return codec
 
     @model_validator(mode="after")
     def _keeps(self) -> Any:

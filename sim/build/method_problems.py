@@ -1,7 +1,7 @@
 """Checks of each method of a scenario: its clients, cuts, controller, rates and memory."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -19,7 +19,7 @@ from cutlayer.sim.build.plan import Plan, optimizer_of
 from cutlayer.sim.build.plan_problems import cut_path
 from cutlayer.sim.build.pricing import priced
 from cutlayer.sim.build.world import profile_of
-from cutlayer.sim.codecs.codecs import DIRECTIONS, Codecs
+from cutlayer.sim.codecs.codecs import DIRECTIONS, OF_WEIGHTS, Codecs, Direction
 from cutlayer.sim.control.controller import CUTS
 from cutlayer.sim.methods import registry
 from cutlayer.sim.methods.method import Method
@@ -105,7 +105,7 @@ def method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Ite
         where, rule = refusal
         yield loaded.problem(where, rule)
         return
-    for direction in DIRECTIONS:
+    for direction in (*DIRECTIONS, *OF_WEIGHTS):
         codec = plan.codecs(method).of(direction)
         if codec and (complaint := method.check_codec(options, direction, codec)) is not None:
             yield loaded.problem(path, complaint, entry.label)
@@ -179,18 +179,27 @@ def _control_problem(plan: Plan, method: type[Method], options: Any) -> tuple[Ke
     return None
 
 
+_SENT: Final[dict[Direction, str]] = {
+    "up": "activations",
+    "down": "gradients",
+    "weights_up": "trained weights",
+    "weights_down": "weights to clients",
+}
+
+
 def codec_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
     """Yield a problem for each codec that no method uses, or that does not fit its tensors."""
     section = plan.scenario.codec
     known = [registry.METHODS.get(entry.name) for entry in plan.scenario.methods]
-    for direction in DIRECTIONS if section is not None else ():
+    for direction in (*DIRECTIONS, *OF_WEIGHTS) if section is not None else ():
         if isinstance(getattr(section, direction), Identity) or None in known:
             continue
         users = [method for method in known if method is not None and direction in method.sends]
         if not users:
-            what = "activations" if direction == "up" else "gradients"
-            rule = f"has no effect: no method of this scenario sends {what}"
+            rule = f"has no effect: no method of this scenario sends {_SENT[direction]}"
             yield loaded.problem(("codec", direction), rule)
+            continue
+        if direction in OF_WEIGHTS:
             continue
         codec = Codecs(section).of(direction)
         assert codec is not None, "only identity changes nothing"

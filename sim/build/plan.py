@@ -127,7 +127,7 @@ class Plan:
         return None if others or self.controlled(method, CUTS) else cut
 
     def codecs(self, method: type[Method]) -> Codecs:
-        """Return the codecs of a method's activations and gradients."""
+        """Return the codecs of a method's messages."""
         return Codecs(self.scenario.codec, method.sends)
 
     def mixed_cuts(self, method: type[Method]) -> MixedCuts | None:

@@ -201,6 +201,10 @@ def _costs(plan: Plan, recipe: Recipe, method: type[Method], cut: int) -> Costs:
         parameters={part: sum(b.parameters for b in costs) for part, costs in blocks.items()},
         tensors={part: sum(b.parameter_tensors for b in costs) for part, costs in blocks.items()},
         buffer_bytes={part: sum(b.buffer_bytes for b in costs) for part, costs in blocks.items()},
+        trained={
+            part: sum(layer.parameter_tensors for b in costs for layer in b.layers)
+            for part, costs in blocks.items()
+        },
     )
 
 

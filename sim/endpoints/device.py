@@ -6,6 +6,7 @@ import simpy
 
 from cutlayer.errors import UserError
 from cutlayer.sim.compute.stage import NO_WORK, Work
+from cutlayer.sim.compute.work import DeviceWork
 from cutlayer.sim.endpoints.ends import ClientEndpoint
 from cutlayer.sim.endpoints.fleet import Client
 from cutlayer.sim.endpoints.micro_batch import MicroBatch
@@ -54,6 +55,11 @@ class DeviceEndpoint(ClientEndpoint):
         settings = world.fleet.variability_settings.get(client.index)
         if settings is not None and settings.overlap:
             self.outstanding_limit = max(OVERLAPPING, self.outstanding_limit)
+
+    @property
+    def own_work(self) -> DeviceWork:
+        """The work of the device's operations."""
+        return self.work
 
     def compute(
         self, work: Work, activity: Activity, value: Any = None, *, batch: Batch | None = None

@@ -1,16 +1,24 @@
 """The ends of a client's connections in a round, and of those between edge nodes and the server."""
 
+from typing import Any
+
+import simpy
+
 from cutlayer.sim.codecs.codecs import Coding, Direction
+from cutlayer.sim.compute.stage import Work
+from cutlayer.sim.compute.work import CodecWork
 from cutlayer.sim.endpoints.endpoint import Endpoint
 from cutlayer.sim.endpoints.fleet import Client
 from cutlayer.sim.endpoints.nodes import Channel, Node
-from cutlayer.sim.endpoints.payload import Payload, encoded
+from cutlayer.sim.endpoints.payload import Payload, encoded, encoded_weights
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.chain import Batch, Chain, TensorRef
 from cutlayer.sim.learning.deferred import codec_operations
 from cutlayer.sim.learning.interleaved import SharedChain
 from cutlayer.sim.learning.state_key import cache_of
 from cutlayer.sim.log.intervals import Activity, Phase
+
+Process = simpy.events.ProcessGenerator
 
 
 class ClientEndpoint(Endpoint):
@@ -58,6 +66,15 @@ class ClientEndpoint(Endpoint):
     def channel_of(self, message: Payload) -> Channel:
         """Return the channel on which a message is sent."""
         return self._channels[-1] if message.activity == Activity.WEIGHTS else self.channel
+
+    @property
+    def own_work(self) -> CodecWork:
+        """The work of encoding and decoding at this end."""
+        raise NotImplementedError
+
+    def compute(self, work: Work, activity: Activity, value: Any = None) -> simpy.Event:
+        """Compute `work` at this end; the event's value is `value`."""
+        raise NotImplementedError
 
     @property
     def batches(self) -> tuple[Batch, ...]:
@@ -115,9 +132,32 @@ class ClientEndpoint(Endpoint):
             cache_of(direction, self.client.index, chain.cut) not in chain.reads
         )
 
-    def weights(self, *parts: str) -> Payload:
-        """Return the weights and buffers (BatchNorm's statistics) of these parts."""
-        return self.costs.weights(*parts)
+    def send_weights(self, *parts: str, frozen: bool = False) -> Process:
+        """Send the weights and buffers (BatchNorm's statistics) of these parts.
+
+        If the scenario has a codec for weights, the parameters of these parts become what the receiver
+        will decode; `frozen` says that the parts are not trained.
+        """
+        payload, codecs = self.costs.weights(*parts), self.world.codecs
+        direction: Direction = "weights_up" if self.phase == Phase.UPLINK else "weights_down"
+        codec = codecs.of(direction)
+        if codec is not None:
+            parameters, tensors = (
+                sum(of[part] for part in parts)
+                for of in (self.costs.parameters, self.costs.trained)
+            )
+            coding = codecs.coding_of_weights(direction, parameters, tensors)
+            transmit = codec_operations.transmit_weights
+            self._own_chain.do(transmit, codec.spec, parts, frozen)
+            yield self.compute(self.own_work.encoding(coding), Activity.LOAD)
+            payload = encoded_weights(payload, coding)
+        yield self.send(payload)
+
+    def receive_weights(self) -> Process:
+        """Receive weights, and decode them if they are encoded."""
+        message = yield self.receive()
+        if message.coding is not None:
+            yield self.compute(self.own_work.decoding(message.coding), Activity.LOAD)
 
 
 class NodeEndpoint(Endpoint):

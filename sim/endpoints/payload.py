@@ -107,6 +107,15 @@ def weights(parameters: int, tensors: int, buffer_bytes: int = 0) -> Payload:
 
 
 @lru_cache
+def encoded_weights(payload: Payload, coding: Coding) -> Payload:
+    """Return a state dict whose parameters are encoded, and its buffers are not."""
+    (parameters,), (_, buffers) = coding.fields, payload.tensors
+    tensors = TensorSpec((parameters.values,), parameters.bits), buffers
+    framing = payload.framing + SCALE_FRAMING * coding.scales
+    return Payload(payload.activity, tensors, framing, coding=coding)
+
+
+@lru_cache
 def activation(
     shape: Shape | tuple[Shape, ...], batch_size: int, bits: int | None = None
 ) -> Payload:

@@ -36,6 +36,11 @@ class ServerEndpoint(ClientEndpoint):
         return self.node.queue.submit(job, value)
 
     @property
+    def own_work(self) -> ServerWork:
+        """The work of the server's operations."""
+        return self.server_work
+
+    @property
     def server_work(self) -> ServerWork:
         """The work of its operations on its node, at the client's cut."""
         return self.node.works[self.cut]

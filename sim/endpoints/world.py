@@ -22,8 +22,8 @@ from cutlayer.sim.network import Network, Transport
 class Costs:
     """Sizes of the model and the data at one cut.
 
-    Shapes are per sample. `parameters`, `tensors` (including buffers) and `buffer_bytes` are by part:
-    "device", "server" and, if the method has one, "head".
+    Shapes are per sample. `parameters`, `tensors` (`trained` of them are parameters, the others
+    buffers) and `buffer_bytes` are by part: "device", "server" and, if the method has one, "head".
     """
 
     input_shape: tuple[int, ...]
@@ -33,6 +33,7 @@ class Costs:
     parameters: Mapping[str, int]
     tensors: Mapping[str, int]
     buffer_bytes: Mapping[str, int]
+    trained: Mapping[str, int]
 
     def weights(self, *parts: str) -> Payload:
         """Return the weights and buffers (BatchNorm's statistics) of these parts."""

@@ -13,7 +13,8 @@ from torch import Tensor
 from cutlayer.models.quantise import Quantised, dequantise, quantise
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.chain_execution import ChainRun
-from cutlayer.sim.learning.replica import train_on
+from cutlayer.sim.learning.codecs.codec_operations import decoded_weights
+from cutlayer.sim.learning.replica import State, train_on
 from cutlayer.sim.learning.state_key import StateKey
 
 Upload = tuple[Tensor, Tensor]
@@ -41,11 +42,18 @@ def train_proximal(run: ChainRun, client: int, batch: Batch, mu: float) -> None:
     run.record_loss(loss, len(labels))
     torch.autograd.backward(loss)
     for part, replica in (("device", device), ("server", server)):
-        received = run.workspace.on_device(run.received(part))
+        received = run.workspace.on_device(_received(run, part))
         for name, weight in replica.module.named_parameters():
             if weight.grad is not None:
                 weight.grad.add_(weight.detach() - received[name], alpha=mu)
         replica.step()
+
+
+def _received(run: ChainRun, part: str) -> State:
+    """Return the weights of a part from which the device starts, as a codec leaves them."""
+    spec: Any = run.workspace.recipe.codec.get("weights_down")
+    weights = run.received(part)
+    return weights if spec is None else decoded_weights(spec, weights)
 
 
 def forward(run: ChainRun, client: int, batch: Batch) -> Upload:

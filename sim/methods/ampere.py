@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from cutlayer.models.block_cost import FLOAT_BYTES
+from cutlayer.sim.codecs.codecs import OF_WEIGHTS
 from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.ends import ClientEndpoint
@@ -55,7 +56,7 @@ class Ampere(SplitMethod):
     Options: ClassVar[type[MethodOptions]] = AmpereOptions
     parts = ("device", "head", "server")
     needs_both_blocks = True
-    sends = ("up",)
+    sends = ("up", *OF_WEIGHTS)
     reusable = True
 
     options: AmpereOptions
@@ -146,26 +147,26 @@ class Ampere(SplitMethod):
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Train block and head on every batch, without sending activations."""
-        yield device.receive()
+        yield from device.receive_weights()
         for batch in device.batches:
             yield device.train_local(batch, uploads=False)
-        yield device.send(device.weights("device", "head"))
+        yield from device.send_weights("device", "head")
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Send block and head, and receive them."""
-        yield server.send(server.weights("device", "head"))
-        yield server.receive()
+        yield from server.send_weights("device", "head")
+        yield from server.receive_weights()
 
     def _upload(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Receive the device block, and send the activations of all samples."""
-        yield device.receive()
+        yield from device.receive_weights()
         for batch in one_pass(device):
             activation = yield device.forward_frozen(batch, None)
             yield device.send(activation)
 
     def _collect(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Send the device block, and store the activations."""
-        yield server.send(server.weights("device"))
+        yield from server.send_weights("device", frozen=True)
         pool = pool_of(server.client.index)
         for _ in one_pass(server):
             upload = yield server.receive()

@@ -66,7 +66,7 @@ class EcoFed(EdgeMethod):
     parts = ("server",)
     needs_both_blocks = True
     freezes_device = True
-    sends = ("up",)
+    sends = ("up", "weights_down")
     reusable = True
     untimed = ("_buffered", "fresh")
 
@@ -111,7 +111,7 @@ class EcoFed(EdgeMethod):
     @classmethod
     def check_codec(cls, options: Any, direction: Direction, codec: Codec) -> str | None:  # noqa: ARG003
         """Return that the method's own quantiser would come before the codec, or None without it."""
-        if options.bits is None or direction == "down":
+        if options.bits is None or direction != "up":
             return None
         return "quantises activations itself: give it bits: null to use codec.up"
 
@@ -180,7 +180,7 @@ class EcoFed(EdgeMethod):
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:
         """Upload a quantised activation per batch, or only announce the batches to be replayed."""
         if self.options.download_device_block:
-            yield device.receive()
+            yield from device.receive_weights()
         if self._uploads(device, rnd):
             for batch in device.batches:
                 activation = yield device.forward_frozen(batch, self.options.bits)
@@ -194,7 +194,7 @@ class EcoFed(EdgeMethod):
         """Train on the activations that arrive and store them, or train on the stored ones."""
         buffer = buffer_of(server.client.index)
         if self.options.download_device_block:
-            yield server.send(server.weights("device"))
+            yield from server.send_weights("device", frozen=True)
         if self._uploads(server, rnd):
             for batch in server.batches:
                 activation = yield server.receive()

@@ -238,7 +238,7 @@ class EdgeRun:
         chain = self._latest.chains[0]
         job = ServerEndpoint(world, world.fleet.clients[client], self.last_member, chain, node)
         job.last = self.last
-        if values := job.weights(*parts).payload_bytes // FLOAT_BYTES:
+        if values := job.costs.weights(*parts).payload_bytes // FLOAT_BYTES:
             work = job.server_work.average(values, count)
             aggregation = method.aggregation(method.options)
             if closes and aggregation.words:

@@ -60,7 +60,7 @@ class EPSL(MergedMethod):
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:
         """Send activations and receive both parts of their gradients; send the block at the end."""
-        yield device.receive()
+        yield from device.receive_weights()
         for batch in device.batches:
             yield device.send((yield device.forward(batch)))
             rows = self.aggregated(rnd.notes["steps"].sizes(batch.number))
@@ -69,7 +69,7 @@ class EPSL(MergedMethod):
                 earlier.append((yield device.receive()))
             gradient = yield device.receive()
             yield device.backward(batch, gradient, *earlier)
-        yield device.send(device.weights("device"))
+        yield from device.send_weights("device")
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:
         """Join the step of each batch, the multicast, and return the rest of the gradient."""
@@ -104,7 +104,7 @@ class EPSL(MergedMethod):
             sent = multicast([arrival.server for arrival in arrivals], parts)
             return list(zip(sent, rest, strict=True))
 
-        yield server.send(server.weights("device"))
+        yield from server.send_weights("device")
         for batch in server.batches:
             upload = yield server.receive()
             arrival = Arrival(server, batch, upload)
@@ -113,4 +113,4 @@ class EPSL(MergedMethod):
                 yield multicast_sent
             if own is not None:
                 yield server.send(own)
-        yield server.receive()
+        yield from server.receive_weights()

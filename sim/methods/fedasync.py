@@ -42,10 +42,10 @@ class FedAsync(WholeModel, AsyncMethod):
 
     def device(self, device: DeviceEndpoint, update: Update) -> Process:  # noqa: ARG002
         """Receive the model, train it on every batch, send it back."""
-        yield device.receive()
+        yield from device.receive_weights()
         for batch in device.batches:
             yield device.train_proximal(batch, self.options.mu)
-        yield device.send(device.weights("device"))
+        yield from device.send_weights("device")
 
     def arrived(self, update: Update) -> Process:
         """Mix the client's model into the shared one. Stale updates have smaller weights."""

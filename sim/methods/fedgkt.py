@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.scenarios.fields import rule
+from cutlayer.sim.codecs.codecs import OF_WEIGHTS
 from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.ends import ClientEndpoint
@@ -101,7 +102,7 @@ class FedGKT(SplitMethod):
     Options = FedGKTOptions
     parts = ("device", "head", "server")
     needs_both_blocks = True
-    sends = ("up",)
+    sends = ("up", *OF_WEIGHTS)
     reusable = True
     untimed = ("device", "head", "logits")  # a client may or may not have its own
 
@@ -194,7 +195,7 @@ class FedGKT(SplitMethod):
         options, costs = self.options, device.costs
         client, memory = device.client.index, logits_of(device.client.index)
         if options.exchange_weights:
-            yield device.receive()
+            yield from device.receive_weights()
         for batch in device.batches:
             device.chain.do(
                 distillation.train_device, client, batch, memory, options.temperature, options.alpha
@@ -215,19 +216,19 @@ class FedGKT(SplitMethod):
                 logits = yield device.receive()
                 device.chain.do(distillation.remember, client, batch, memory, logits)
         if options.exchange_weights:
-            yield device.send(device.weights("device", "head"))
+            yield from device.send_weights("device", "head")
         else:
             for _ in second_pass(device):
                 yield device.receive()
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Train this client's replica on its features, and send the logits of each batch."""
-        yield server.send(server.weights("device", "head"))
+        yield from server.send_weights("device", "head")
         for batch in second_pass(server):
             upload = yield server.receive()
             logits = yield from self._train(server, batch, upload)
             yield server.send(logits)
-        yield server.receive()
+        yield from server.receive_weights()
 
     def run_round(self, rnd: Round) -> Process:
         """Run the round; without exchange, train once the features of all members have arrived."""

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.scenarios.fields import Count
+from cutlayer.sim.codecs.codecs import OF_WEIGHTS
 from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.payload import Payload
@@ -82,7 +83,7 @@ class FedOptima(AsyncMethod):
     Options: ClassVar[type[MethodOptions]] = FedOptimaOptions
     parts = ("device", "head")
     needs_both_blocks = True
-    sends = ("up",)
+    sends = ("up", *OF_WEIGHTS)
 
     options: FedOptimaOptions
 
@@ -129,17 +130,17 @@ class FedOptima(AsyncMethod):
 
     def device(self, device: DeviceEndpoint, update: Update) -> Process:  # noqa: ARG002
         """Train block and head on every batch, and send its activation when there is room for it."""
-        yield device.receive()
+        yield from device.receive_weights()
         for batch in device.batches:
             activation = yield device.train_local(batch)
             yield device.receive()
             yield device.send(activation)
-        yield device.send(device.weights("device", "head"))
+        yield from device.send_weights("device", "head")
 
     def server(self, server: ServerEndpoint, update: Update) -> Process:
         """Grant room in the queue for one activation of the client after another."""
         self.group.join(update.chain)
-        yield server.send(server.weights("device", "head"))
+        yield from server.send_weights("device", "head")
         for batch in server.batches:
             request = self.queue.reserve(update.client)
             try:
@@ -152,7 +153,7 @@ class FedOptima(AsyncMethod):
                 self.queue.withdraw(request, server.last)
                 raise
             self.keep(server, update, batch, upload)
-        yield server.receive()
+        yield from server.receive_weights()
 
     def keep(self, server: ServerEndpoint, update: Update, batch: Batch, upload: Payload) -> None:
         """Put an activation into the queue, and begin to train if the server block is idle."""

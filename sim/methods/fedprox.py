@@ -35,7 +35,7 @@ class FedProx(ClassicFL):
 
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Receive the model, train it on every batch with the term, send it back."""
-        yield device.receive()
+        yield from device.receive_weights()
         for batch in device.batches:
             yield device.train_proximal(batch, self.options.mu)
-        yield device.send(device.weights("device"))
+        yield from device.send_weights("device")

@@ -22,7 +22,7 @@ def fold_work(
     works, shared, heads = [], 0, 0
     for _, servers in sorted(alike.items()):
         costs = servers[0].costs
-        if values := servers[0].weights(*parts).payload_bytes // FLOAT_BYTES:
+        if values := costs.weights(*parts).payload_bytes // FLOAT_BYTES:
             works.append(servers[0].server_work.average(values, len(servers)))
         trained = sum(costs.parameters[part] for part in parts if part != "head")
         shared = max(shared, trained)

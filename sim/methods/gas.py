@@ -153,7 +153,7 @@ class GAS(AsyncMethod):
         self.group.join(update.chain)
         began = self.steps
         trains = server.costs.parameters["device"] > 0
-        yield server.send(server.weights("device"))
+        yield from server.send_weights("device")
         for batch in server.batches:
             upload = yield server.receive()
             if trains:
@@ -164,7 +164,7 @@ class GAS(AsyncMethod):
             self.keep(server, update, batch, began, upload)
             if trains:
                 yield server.send(gradient)
-        yield server.receive()
+        yield from server.receive_weights()
 
     def gradient(
         self, server: ServerEndpoint, batch: Batch, upload: Payload

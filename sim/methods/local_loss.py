@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.scenarios.fields import Count, rule
+from cutlayer.sim.codecs.codecs import OF_WEIGHTS
 from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.fleet import PlannedBatches
@@ -94,7 +95,7 @@ class LocalLoss(SplitMethod):
     Options: ClassVar[type[MethodOptions]] = LocalLossOptions
     parts = ("device", "head", "server")
     needs_both_blocks = True
-    sends = ("up",)
+    sends = ("up", *OF_WEIGHTS)
     reusable = True
     untimed = ("head",)  # a client may or may not have its own
 
@@ -226,22 +227,22 @@ class LocalLoss(SplitMethod):
     def device(self, device: DeviceEndpoint, rnd: Round) -> Process:
         """Train the block on every batch, and send some activations; receive the head if aligned."""
         aligned = self.family.auxiliary == "aligned"
-        yield device.receive()
+        yield from device.receive_weights()
         for batch in device.batches:
             uploads = self.uploads(batch)
             activation = yield device.train_local(batch, aligned=aligned, uploads=uploads)
             if uploads:
                 yield device.send(activation)
-        yield device.send(device.weights(*self.sent))
+        yield from device.send_weights(*self.sent)
         if self.aligns_in(rnd.index):
-            yield device.receive()
+            yield from device.receive_weights()
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:
         """Train the server block on each activation that arrives, and align the head if it is due."""
         own, aligns = server.chain, self.aligns_in(rnd.index)
         if self.family.server == "shared":
             server.chain = rnd.notes[CHAINS][server.member]
-        yield server.send(server.weights(*self.sent))
+        yield from server.send_weights(*self.sent)
         stored = []
         for batch in filter(self.uploads, server.batches):
             activation = yield server.receive()
@@ -257,7 +258,7 @@ class LocalLoss(SplitMethod):
                 yield server.server_step_detached(batch, activation)
         if aligns:
             yield from self._align(server, own, rnd, stored)
-        yield server.receive()
+        yield from server.receive_weights()
 
     def _align(
         self,
@@ -280,4 +281,4 @@ class LocalLoss(SplitMethod):
         uploads = own.do(auxiliary.kept_uploads)
         targets = server.chain.do(auxiliary.server_gradients, uploads)
         own.do(auxiliary.align, targets, epochs)
-        yield server.send(server.weights("head"))
+        yield from server.send_weights("head")

@@ -85,10 +85,10 @@ class MergeSFL(MergedMethod):
             gradients = rnd.notes["group"].do(len(uploads), operations.merged_step, *uploads)
             return [a.server.gradient(a.batch, g) for a, g in zip(arrivals, gradients, strict=True)]
 
-        yield server.send(server.weights("device"))
+        yield from server.send_weights("device")
         for batch in server.batches:
             upload = yield server.receive()
             arrival = Arrival(server, batch, upload)
             gradient = yield from rnd.notes["steps"].join(arrival, step)
             yield server.send(gradient)
-        yield server.receive()
+        yield from server.receive_weights()

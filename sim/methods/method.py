@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from cutlayer.scenarios.fields import rule
 from cutlayer.scenarios.unions import OneOf
 from cutlayer.sim.codecs.codec import Codec
-from cutlayer.sim.codecs.codecs import Direction
+from cutlayer.sim.codecs.codecs import DIRECTIONS, OF_WEIGHTS, Direction
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.nodes import NodeType
 from cutlayer.sim.endpoints.server import ServerEndpoint
@@ -126,7 +126,7 @@ class Method(ABC):
     class sets it for its own code. `untimed` names attributes, notes and parts of states that
     do not affect timing, and may differ between such rounds. A class that sends multicasts
     (`cutlayer.sim.endpoints.multicast`) sets `multicasts`. `sends` says which messages codecs apply to:
-    activations ("up"), gradients ("down"), both, or none.
+    activations ("up"), gradients ("down"), and weights ("weights_up", "weights_down").
     """
 
     name: ClassVar[str]
@@ -139,7 +139,7 @@ class Method(ABC):
     cancels: ClassVar[bool] = False
     asynchronous: ClassVar[bool] = False
     multicasts: ClassVar[bool] = False
-    sends: ClassVar[tuple[Direction, ...]] = ("up", "down")
+    sends: ClassVar[tuple[Direction, ...]] = (*DIRECTIONS, *OF_WEIGHTS)
     reusable: ClassVar[bool] = False
     untimed: ClassVar[tuple[str, ...]] = ()
 
@@ -254,7 +254,7 @@ class Method(ABC):
 
     @classmethod
     def check_codec(cls, options: Any, direction: Direction, codec: Codec) -> str | None:  # noqa: ARG003
-        """Return why activations (up) or gradients (down) cannot have a codec, or None if they can."""
+        """Return why messages of a direction cannot have a codec, or None if they can."""
         return None
 
     @property

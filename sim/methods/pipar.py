@@ -70,7 +70,7 @@ class PiPar(SplitFed):
         """Run all micro-batches of a batch forward, then backward in the order of their gradients."""
         self._overlap(device)
         trains = device.costs.parameters["device"] > 0
-        yield device.receive()
+        yield from device.receive_weights()
         for batch in device.batches:
             parts = micro_batches(batch.size, self.options.micro_batches)
             for part in parts:
@@ -79,20 +79,20 @@ class PiPar(SplitFed):
             for part in parts if trains else ():
                 gradient = yield device.receive()
                 yield device.backward_part(batch, part, gradient)
-        yield device.send(device.weights("device"))
+        yield from device.send_weights("device")
 
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002
         """Train on each micro-batch as it arrives, return its gradient, and step after the last."""
         self._overlap(server)
         trains = server.costs.parameters["device"] > 0
-        yield server.send(server.weights("device"))
+        yield from server.send_weights("device")
         for batch in server.batches:
             for part in micro_batches(batch.size, self.options.micro_batches):
                 activation = yield server.receive()
                 gradient = yield server.step_on_part(batch, part, activation)
                 if trains:
                     yield server.send(gradient)
-        yield server.receive()
+        yield from server.receive_weights()
 
     def _overlap(self, endpoint: ClientEndpoint) -> None:
         """Let an endpoint compute while the other micro-batches of a batch are sent."""

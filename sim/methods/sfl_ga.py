@@ -70,9 +70,9 @@ class SFLGA(JointMethod):
             )
 
         server.encodes_gradients = False  # their mean is encoded
-        yield server.send(server.weights("device"))
+        yield from server.send_weights("device")
         for batch in server.batches:
             upload = yield server.receive()
             gradient = yield server.server_step(batch, upload)
             yield (yield from rnd.notes["steps"].join(Arrival(server, batch, gradient), send_mean))
-        yield server.receive()
+        yield from server.receive_weights()

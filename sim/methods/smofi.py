@@ -66,7 +66,7 @@ class SMoFi(JointMethod):
     def server(self, server: ServerEndpoint, rnd: Round) -> Process:
         """Train the client's server block with the fused momentum, and return the gradients."""
         group, chain, fusing = rnd.notes["group"], rnd.chains[server.member], None
-        yield server.send(server.weights("device"))
+        yield from server.send_weights("device")
         for batch in server.batches:
             upload = yield server.receive()
             yield from self.wait_for(fusing, server)
@@ -77,7 +77,7 @@ class SMoFi(JointMethod):
                 fusing = self.fused(server, rnd, batch, momentum)
             yield server.send(server.gradient(batch, gradient))
         yield from self.wait_for(fusing, server)
-        yield server.receive()
+        yield from server.receive_weights()
 
     def wait_for(self, fusing: simpy.Event | None, server: ServerEndpoint) -> Process:
         """Wait until the momentum of the last step is fused, if that is still to come."""

@@ -12,26 +12,26 @@ from cutlayer.sim.methods.method import MethodOptions, Process, Round
 def train_split(device: DeviceEndpoint) -> Process:
     """Run forward, send, receive the gradient, run backward; at the end, send the device block."""
     trains = device.costs.parameters["device"] > 0
-    yield device.receive()
+    yield from device.receive_weights()
     for batch in device.batches:
         activation = yield device.forward(batch)
         yield device.send(activation)
         if trains:
             gradient = yield device.receive()
             yield device.backward(batch, gradient)
-    yield device.send(device.weights("device"))
+    yield from device.send_weights("device")
 
 
 def train_replica(server: ServerEndpoint) -> Process:
     """Train the client's server block on each activation that arrives and return the gradient."""
     trains = server.costs.parameters["device"] > 0
-    yield server.send(server.weights("device"))
+    yield from server.send_weights("device")
     for batch in server.batches:
         activation = yield server.receive()
         gradient = yield server.server_step(batch, activation)
         if trains:
             yield server.send(gradient)
-    yield server.receive()
+    yield from server.receive_weights()
 
 
 class SplitFed(EdgeMethod):

@@ -81,7 +81,7 @@ class SplitFedV2(SplitFed):
         """Train the server block on each activation in turn and return the gradient."""
         server.chain = rnd.notes[CHAINS][server.member]
         steps, trains = rnd.notes[STEPS], server.costs.parameters["device"] > 0
-        yield server.send(server.weights("device"))
+        yield from server.send_weights("device")
         for batch in server.batches:
             activation = yield server.receive()
             work = server.server_work.train(batch.size)
@@ -93,4 +93,4 @@ class SplitFedV2(SplitFed):
                 gradient = server.chain.do(operations.server_step, activation)
             if trains:
                 yield server.send(server.gradient(batch, gradient))
-        yield server.receive()
+        yield from server.receive_weights()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cutlayer.sim.codecs.codecs import OF_WEIGHTS
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.methods.method import Method, Process
@@ -13,7 +14,7 @@ class WholeModel(Method):
     The second argument of `device` and `server` is the round or the update.
     """
 
-    sends = ()
+    sends = OF_WEIGHTS
 
     @classmethod
     def cut(cls, cut: int, last: int) -> int:  # noqa: ARG003
@@ -22,12 +23,12 @@ class WholeModel(Method):
 
     def device(self, device: DeviceEndpoint, _: Any) -> Process:
         """Receive the model, train it on every batch, send it back."""
-        yield device.receive()
+        yield from device.receive_weights()
         for batch in device.batches:
             yield device.train_whole(batch)
-        yield device.send(device.weights("device"))
+        yield from device.send_weights("device")
 
     def server(self, server: ServerEndpoint, _: Any) -> Process:
         """Send the current model and wait for the client's."""
-        yield server.send(server.weights("device"))
-        yield server.receive()
+        yield from server.send_weights("device")
+        yield from server.receive_weights()

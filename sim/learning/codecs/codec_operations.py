@@ -4,7 +4,7 @@ Sender and receiver have the same values after a message, and the values that bo
 operation therefore encodes and decodes, and one state holds what is kept.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import torch
@@ -78,6 +78,28 @@ def transmit_shared(run: ChainRun, spec: Mapping[str, Any], rows: int, *values: 
             parts.append(_decoded(twin, value[rows:]))
         received.append(torch.empty_like(value).copy_(torch.cat(parts)))
     return received if len(received) > 1 else received[0]
+
+
+def transmit_weights(
+    run: ChainRun, spec: Mapping[str, Any], parts: Sequence[str], frozen: bool
+) -> None:
+    """Set the parameters of parts to what their receiver has: each tensor is encoded for itself.
+
+    A chain sends only what it then uses or has trained, so that this is the state of both ends. A frozen
+    part is not used in a round that replays activations.
+    """
+    twin = TWINS[spec["name"]](spec)
+    used = {key.part for key in run.chain.reads}
+    for part in parts if not frozen else used.intersection(parts):
+        module = run.frozen(part) if frozen else run.replica(part).module
+        for parameter in module.parameters():
+            parameter.data.copy_(_decoded(twin, parameter.data))
+
+
+def decoded_weights(spec: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors as their receiver has them; for parameters."""
+    twin = TWINS[spec["name"]](spec)
+    return {name: _decoded(twin, value) for name, value in weights.items()}
 
 
 def _decoded(twin: Twin, sent: Tensor) -> Tensor:

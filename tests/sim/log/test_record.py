@@ -156,7 +156,7 @@ class Careless(ClassicFL):
     leaves = "message"
 
     def server(self, server, rnd):
-        yield server.send(server.weights("device"))
+        yield from server.send_weights("device")
         yield server.receive()
         if self.leaves == "message":
             server.send(wire.control())

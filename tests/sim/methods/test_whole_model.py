@@ -16,10 +16,10 @@ class Half(SplitMethod):
         yield device.receive()
         for batch in device.batches:
             yield device.train_whole(batch)
-        yield device.send(device.weights("device", "server"))
+        yield from device.send_weights("device", "server")
 
     def server(self, server, rnd):
-        yield server.send(server.weights("device", "server"))
+        yield from server.send_weights("device", "server")
         yield server.receive()
 
 
