@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -60,9 +61,15 @@ NETWORKS = {"vgg5": None, "vgg11": None, "resnet9": None, "lenet": None, "mobile
 MANY = 1e3  # weight of a row that is exact
 
 
+@cache
+def blocks_of(network):
+    """Return the costs of a network's blocks, traced once: they are the same in every row."""
+    return model_cost(network, 10)
+
+
 def timed(device, network, part="step", batch_size=8, stack=None, weight=1.0, noise=0.0):
     """Return the row of an iteration that takes what the simulator takes on the device."""
-    blocks = model_cost(network, 10)
+    blocks = blocks_of(network)
     layers = [layer for block in blocks for layer in block.layers]
     on = on_stack(device, stack) if stack else device
     stage = Stage(on, layers, 1)
