@@ -147,7 +147,7 @@ def test_accepted_edits_that_make_no_sense_are_one_line(copy: CommandLine, comma
     for name in USED[command]:
         file = Path("out") / name
         content = file.read_bytes()
-        step = max(1, len(content) // 12)
+        step = max(1, len(content) // 6)
         damages = [content[:at] for at in range(0, len(content), 3 * step)]
         damages += [
             content[:at] + b"\xff" + content[at + 1 :] for at in range(1, len(content), step)
