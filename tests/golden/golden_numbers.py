@@ -71,7 +71,16 @@ TRAINED = {
         f"methods={ONLY_IN_THE_COLLECTION}",
     ),
     "commuters": ("data.train_samples=200",),
-    "ecofed_ablation": ("data.train_samples=60", "training.evaluate_every=2"),
+    "ecofed_ablation": (  # two rounds: all periods above 1 are alike
+        "data.train_samples=60",
+        "training.evaluate_every=2",
+        "methods=[{ecofed: {}, label: ecofed}, {ecofed: {init: random}, label: no pre-training}, "
+        "{ecofed: {period: 1}, label: no replay (period 1)}, "
+        "{ecofed: {bits: null}, label: no quantisation}, "
+        "{ecofed: {init: holistic}, label: 'pre-trained, server too'}, "
+        "{ecofed: {bits: 2}, label: 2 bits}, {ecofed: {bits: 3}, label: 3 bits}, "
+        "{ecofed: {bits: 16}, label: 16 bits}, classic_fl]",
+    ),
     "ecofed_headline": (  # a large model, for which there are no pre-trained weights
         *DIGITS,
         "data.train_samples=500",
