@@ -174,6 +174,14 @@ class Quantity:
     lognormal: float | None = None
     min_samples: int = 1
 
+    def __post_init__(self) -> None:
+        spreads = [value for value in (self.dirichlet, self.lognormal) if value is not None]
+        if len(spreads) != 1 or not 0 < spreads[0] < math.inf or self.min_samples < 0:
+            raise PartitionError(
+                f"quantity: either dirichlet or lognormal must be above 0, and min_samples 0 or more, "
+                f"got {self.dirichlet}, {self.lognormal}, {self.min_samples}"
+            )
+
     def deal(self, counts: Ints, clients: int, seed: int) -> tuple[Ints, Ints]:
         """Deal slices of these sizes of one random order."""
         total = int(counts.sum())
@@ -184,10 +192,11 @@ class Quantity:
             )
         for attempt in range(DIRICHLET_TRIES):
             random = generator(seed, "partition quantity", attempt)
-            if self.dirichlet is not None:
+            if self.lognormal is None:
                 shares = random.dirichlet(np.full(clients, self.dirichlet))
             else:
-                shares = random.lognormal(0.0, self.lognormal or 0.0, clients)
+                logarithms = self.lognormal * random.standard_normal(clients)
+                shares = np.exp(logarithms - logarithms.max())
             ends = np.rint(np.cumsum(shares) / shares.sum() * total).astype(np.int64)
             ends[-1] = total
             sizes = np.diff(ends, prepend=0)

@@ -25,6 +25,7 @@ LEARNING_CODE: Final = (
     "sim/learning",
     "sim/methods",
     "sim/tasks",
+    "sim/build/data_sets.py",
     "sim/build/initial.py",
     "sim/build/plan.py",
     "sim/build/world.py",
@@ -116,7 +117,8 @@ def _is_file(text: str) -> bool:
 @cache
 def _hashed(path: str, changed_ns: int, size: int) -> str:
     del changed_ns, size  # part of the cache key only
-    return hashlib.blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def _content(text: str) -> str:
@@ -127,7 +129,27 @@ def _content(text: str) -> str:
 
 def _files(scenario: Mapping[str, Any]) -> dict[str, str | None]:
     texts = sorted(set(_texts(scenario)))
-    return {text: _content(text) for text in texts if _is_file(text)}
+    return {text: _content(text) for text in texts if _is_file(text)} | _folders(scenario)
+
+
+def _folders(scenario: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return fingerprints of the folders that hold the data set, by name and content of their files."""
+    dataset = scenario["data"]["dataset"]
+    found = {}
+    for text in _texts(dataset) if isinstance(dataset, Mapping) else ():
+        if _is_folder(text):
+            files = sorted(file for file in Path(text).rglob("*") if file.is_file())
+            names = [str(file.relative_to(text)) for file in files]
+            contents = [_content(str(file)) for file in files]
+            found[text] = _digest([names, contents])
+    return found
+
+
+def _is_folder(text: str) -> bool:
+    try:
+        return Path(text).is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def _own_code(scenario: Mapping[str, Any]) -> dict[str, str | None]:
@@ -137,9 +159,10 @@ def _own_code(scenario: Mapping[str, Any]) -> dict[str, str | None]:
 def _own_objects(scenario: Mapping[str, Any]) -> set[str]:
     """Return the names in a scenario that can be a user's own object."""
     methods = [name for method in scenario["methods"] for name in method]
+    dataset = scenario["data"]["dataset"]
     named = [
         scenario["model"]["name"],
-        scenario["data"]["dataset"],
+        *([dataset] if isinstance(dataset, str) else dataset.get("torch", {}).values()),
         *methods,
         *scenario.get("control", {}),
     ]

@@ -44,7 +44,8 @@ CASES = [
     (
         "partition: iid",
         "partition: {iid: {}, sizes: 4}",
-        "5: data.partition: must name exactly one of iid, shards, dirichlet, sizes, file, users, not",
+        "5: data.partition: must name exactly one of iid, shards, dirichlet, sizes, quantity, file, "
+        "users, by, not",
     ),
     (
         "partition: iid",

@@ -13,6 +13,7 @@ from cutlayer.sim.data.partition import (
     Partition,
     PartitionError,
     PartitionRule,
+    Quantity,
     Shards,
     Sizes,
     partition,
@@ -27,8 +28,10 @@ RULES = [
     Shards(2, size=3),
     Dirichlet(0.5, min_samples=0),
     Dirichlet(100.0, min_samples=2),
+    Quantity(dirichlet=1.0, min_samples=0),
+    Quantity(lognormal=0.5, min_samples=0),
 ]
-USES_ALL = (Iid, Dirichlet)
+USES_ALL = (Iid, Dirichlet, Quantity)
 
 
 def composition(dealt: Partition) -> np.ndarray:
@@ -168,6 +171,29 @@ def test_dirichlet_repeats_the_draw_until_every_client_has_enough() -> None:
     assert least[0] < 40 <= least[1]
 
 
+def test_drawn_sizes_have_the_mean_and_variance_of_theory() -> None:
+    """Dirichlet: mean 1/K, variance (K - 1) / (K^2 (K alpha + 1)). Log-normal: Var log(a/b) = 2 s^2.
+
+    Within 5 standard errors; shards are IID.
+    """
+    clients, alpha, total = 5, 0.5, 100_000
+    rule = Quantity(dirichlet=alpha, min_samples=0)
+    dealt = [partition((total // 2,) * 2, clients, rule, seed) for seed in range(300)]
+    shares = np.array([one.sizes for one in dealt]) / total
+    variance = (clients - 1) / (clients**2 * (clients * alpha + 1))
+    assert np.abs(shares.mean(axis=0) - 1 / clients).max() < 5 * np.sqrt(variance / len(shares))
+    squares = (shares - 1 / clients) ** 2
+    assert abs(squares.mean() - variance) < 5 * squares.std() / np.sqrt(squares.size)
+    halves = composition(dealt[0])[:, 0] / np.maximum(dealt[0].sizes, 1)
+    assert (np.abs(halves - 0.5) * np.sqrt(dealt[0].sizes) < 2.5).all()
+
+    sizes = np.array(partition((10**6,), 400, Quantity(lognormal=1.0), 0).sizes)
+    ratios = np.log(sizes[::2] / sizes[1::2])
+    assert abs(ratios.var() - 2) < 5 * 2 * np.sqrt(2 / len(ratios))
+    huge = partition((100,), 4, Quantity(lognormal=1e6, min_samples=0), 0).sizes
+    assert sorted(huge) == [0, 0, 0, 100]
+
+
 def test_shards_have_the_given_sizes() -> None:
     assert partition((50, 50), 3, Sizes((10, 20, 70)), 0).sizes == (10, 20, 70)
     assert partition((50, 50), 3, Sizes(30), 0).sizes == (30, 30, 30)
@@ -184,6 +210,8 @@ def test_shards_have_the_given_sizes() -> None:
         (6, Shards(2, size=10), "need 12 shards of 10 samples, and there are 100"),
         (3, Dirichlet(1.0, min_samples=34), "3 clients with at least 34 samples each need 102"),
         (10, Dirichlet(0.01, min_samples=9), "fewer than 9 samples in each of 100 draws"),
+        (101, Quantity(lognormal=1.0), "quantity: 101 clients with at least 1 samples each need"),
+        (10, Quantity(dirichlet=0.01, min_samples=9), "quantity: left some client with fewer"),
     ],
 )
 def test_an_impossible_partition_is_refused_with_one_sentence(
@@ -207,6 +235,11 @@ def test_an_impossible_partition_is_refused_with_one_sentence(
         ("dirichlet", {"alpha": float("nan")}),
         ("dirichlet", {"alpha": float("inf")}),
         ("dirichlet", {"alpha": 1.0, "min_samples": -1}),
+        ("quantity", {}),
+        ("quantity", {"dirichlet": 1.0, "lognormal": 1.0}),
+        ("quantity", {"dirichlet": 0.0}),
+        ("quantity", {"lognormal": float("inf")}),
+        ("quantity", {"lognormal": 1.0, "min_samples": -1}),
     ],
 )
 def test_impossible_options_are_refused(name: str, options: dict) -> None:
