@@ -19,6 +19,7 @@ from pydantic import (
 
 from cutlayer.scenarios.availability import Absence
 from cutlayer.scenarios.bandwidth import Change
+from cutlayer.scenarios.batch_norm import BatchNorm
 from cutlayer.scenarios.codec import Codec
 from cutlayer.scenarios.control import Control, Fixed
 from cutlayer.scenarios.data import Data
@@ -64,11 +65,12 @@ class Model(Section):
     """The model, and the number of leading blocks that stay on the device.
 
     Several cuts are by the name of a device, of a client or of a group of clients; `default` is the cut
-    of all other clients.
+    of all other clients. `batch_norm` says which tensors of BatchNorm are averaged, trained and sent.
     """
 
     name: ModelName
     cut: Annotated[Whole | CutsByName, either(Whole, CutsByName, is_mapping)]
+    batch_norm: BatchNorm = "averaged"
 
     @property
     def named_cuts(self) -> Mapping[str, int]:

@@ -10,7 +10,12 @@ from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.problems import KeyPath, Problem, ScenarioError
 from cutlayer.scenarios.stand_ins import touches
-from cutlayer.sim.build.method_problems import MemoryProblem, codec_problems, method_problems
+from cutlayer.sim.build.method_problems import (
+    MemoryProblem,
+    batch_norm_problems,
+    codec_problems,
+    method_problems,
+)
 from cutlayer.sim.build.names import ScenarioNameError
 from cutlayer.sim.build.plan import Plan, make_plan
 from cutlayer.sim.build.plan_problems import (
@@ -142,6 +147,7 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
     except (ScenarioNameError, UnknownControllerError):
         return  # `examine` has reported it
     yield from codec_problems(loaded, plan)
+    yield from batch_norm_problems(loaded, plan)
     for index in range(len(scenario.methods)):
         yield from method_problems(loaded, plan, index, trains)
 

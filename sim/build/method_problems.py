@@ -6,6 +6,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from cutlayer.models.errors import WeightsError
+from cutlayer.scenarios.batch_norm import STAYS
 from cutlayer.scenarios.codec import Identity
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.messages import problems_of
@@ -207,6 +208,22 @@ def codec_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
             if (complaint := codec.problem(plan.model.activation_shape(cut))) is not None:
                 yield loaded.problem(("codec", direction, codec.name), f"{complaint}, at cut {cut}")
                 break
+
+
+def batch_norm_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
+    """Yield a problem for a rule for BatchNorm that has no effect, or that needs one cut."""
+    chosen = plan.scenario.model.batch_norm
+    if chosen == "averaged":
+        return
+    from cutlayer.sim.learning.batch_norm import problem
+
+    complaint = problem(plan.module(), chosen)
+    if complaint is None and chosen in STAYS:
+        known = [registry.METHODS.get(entry.name) for entry in plan.scenario.methods]
+        if any(method is not None and plan.one_cut(method) is None for method in known):
+            complaint = "needs one cut: what stays at a client belongs to its device block"
+    if complaint is not None:
+        yield loaded.problem(("model", "batch_norm"), complaint)
 
 
 def _rate_problems(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ from cutlayer.sim.learning.mixed_cuts import MixedCuts
 from cutlayer.sim.learning.recipe import Optimizer, Recipe, Schedule
 from cutlayer.sim.methods.method import Method
 from cutlayer.topologies import Topology
+
+if TYPE_CHECKING:
+    from cutlayer.models.model import Model
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,15 @@ class Plan:
         cut, *others = self.cuts(method)
         return None if others or self.controlled(method, CUTS) else cut
 
+    def module(self) -> "Model":
+        """Build the model without weights, on torch's `meta` device."""
+        from cutlayer.models.catalogue import build
+
+        name, info = self.scenario.model.name, self.info
+        return build(
+            name, classes=info.classes, input_shape=info.input_shape, seed=0, device="meta"
+        )
+
     def codecs(self, method: type[Method]) -> Codecs:
         """Return the codecs of a method's messages."""
         return Codecs(self.scenario.codec, method.sends)
@@ -164,6 +176,7 @@ class Plan:
             model_source=source_identity(scenario.model.name),
             method_source=source_identity(name),
             codec=self.codecs(method).spec,
+            batch_norm=scenario.model.batch_norm,
         )
 
 

@@ -21,7 +21,7 @@ from cutlayer.sim.data.augment import Augmentation
 from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.endpoints.fleet import Client, Fleet, PlannedBatches
 from cutlayer.sim.endpoints.nodes import Node
-from cutlayer.sim.endpoints.world import Closing, Costs, World
+from cutlayer.sim.endpoints.world import Closing, Costs, Stays, World
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.digest import node
 from cutlayer.sim.learning.executor import Runtime
@@ -201,11 +201,27 @@ def _costs(plan: Plan, recipe: Recipe, method: type[Method], cut: int) -> Costs:
         parameters={part: sum(b.parameters for b in costs) for part, costs in blocks.items()},
         tensors={part: sum(b.parameter_tensors for b in costs) for part, costs in blocks.items()},
         buffer_bytes={part: sum(b.buffer_bytes for b in costs) for part, costs in blocks.items()},
+        stays=_stays(plan, cut),
         trained={
             part: sum(layer.parameter_tensors for b in costs for layer in b.layers)
             for part, costs in blocks.items()
         },
     )
+
+
+def _stays(plan: Plan, cut: int) -> dict[str, Stays]:
+    """Return what stays at a client of the device block."""
+    rule = plan.scenario.model.batch_norm
+    if rule == "averaged":
+        return {}
+    from cutlayer.sim.learning.batch_norm import local_names
+
+    module = plan.module().split(cut).device
+    names = local_names(module, rule)
+    sizes = {name: value for name, value in module.state_dict().items() if name in names}
+    trained = {name: p.numel() for name, p in module.named_parameters() if name in names}
+    buffers = sum(value.nbytes for name, value in sizes.items() if name not in trained)
+    return {"device": Stays(sum(trained.values()), len(sizes), buffers, len(trained))}
 
 
 def _fleet(

@@ -142,11 +142,7 @@ class ClientEndpoint(Endpoint):
         direction: Direction = "weights_up" if self.phase == Phase.UPLINK else "weights_down"
         codec = codecs.of(direction)
         if codec is not None:
-            parameters, tensors = (
-                sum(of[part] for part in parts)
-                for of in (self.costs.parameters, self.costs.trained)
-            )
-            coding = codecs.coding_of_weights(direction, parameters, tensors)
+            coding = codecs.coding_of_weights(direction, *self.costs.sent_parameters(*parts))
             transmit = codec_operations.transmit_weights
             self._own_chain.do(transmit, codec.spec, parts, frozen)
             yield self.compute(self.own_work.encoding(coding), Activity.LOAD)

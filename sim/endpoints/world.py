@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from cutlayer.sim.clock import Clock
 from cutlayer.sim.codecs.codecs import Codecs
@@ -18,12 +18,22 @@ from cutlayer.sim.log.traffic import Parts
 from cutlayer.sim.network import Network, Transport
 
 
+class Stays(NamedTuple):
+    """What stays at a client of a part: see `Costs` for the fields."""
+
+    parameters: int
+    tensors: int
+    buffer_bytes: int
+    trained: int
+
+
 @dataclass(frozen=True)
 class Costs:
     """Sizes of the model and the data at one cut.
 
     Shapes are per sample. `parameters`, `tensors` (`trained` of them are parameters, the others
     buffers) and `buffer_bytes` are by part: "device", "server" and, if the method has one, "head".
+    `stays` is what is not sent of a part.
     """
 
     input_shape: tuple[int, ...]
@@ -34,14 +44,24 @@ class Costs:
     tensors: Mapping[str, int]
     buffer_bytes: Mapping[str, int]
     trained: Mapping[str, int]
+    stays: Mapping[str, Stays] = field(default_factory=dict)
 
     def weights(self, *parts: str) -> Payload:
-        """Return the weights and buffers (BatchNorm's statistics) of these parts."""
+        """Return the weights and buffers (BatchNorm's statistics) of these parts that are sent."""
         return weights(
-            sum(self.parameters[part] for part in parts),
-            sum(self.tensors[part] for part in parts),
-            sum(self.buffer_bytes[part] for part in parts),
+            self._sent("parameters", parts),
+            self._sent("tensors", parts),
+            self._sent("buffer_bytes", parts),
         )
+
+    def sent_parameters(self, *parts: str) -> tuple[int, int]:
+        """Return the number of values in the parameters that are sent, and the number of tensors."""
+        return self._sent("parameters", parts), self._sent("trained", parts)
+
+    def _sent(self, what: str, parts: tuple[str, ...]) -> int:
+        total: int = sum(getattr(self, what)[part] for part in parts)
+        stays: int = sum(getattr(self.stays[p], what) for p in parts if p in self.stays)
+        return total - stays
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from cutlayer.models.draws import Draws
 from cutlayer.sim.learning.chain import Batch, Chain, Operation, TensorRef
 from cutlayer.sim.learning.pending import ChainReport
 from cutlayer.sim.learning.replica import Replica, State, make_optimizer
-from cutlayer.sim.learning.state_key import CODEC, OPTIMIZER, StateKey
+from cutlayer.sim.learning.state_key import CODEC, LOCAL, OPTIMIZER, StateKey
 from cutlayer.sim.learning.workspace import Streams, Workspace
 from cutlayer.sim.tasks.objective import Objective
 
@@ -101,8 +101,11 @@ class ChainRun:
         return self._frozen[part]
 
     def received(self, part: str) -> State:
-        """Return the weights from which a replica of a part starts."""
+        """Return the weights from which a replica of a part starts, with what stays at its client."""
         states = [self.read(key) for key in self.chain.sources(part)]
+        own = StateKey(part, self.chain.client, LOCAL)
+        if self.may_read(own):
+            states.append(self.read(own))
         if len(states) == 1:
             (weights,) = states
             return weights  # type: ignore[no-any-return]
@@ -186,6 +189,10 @@ class ChainRun:
         for key in self.chain.writes:
             if key.kind == OPTIMIZER:
                 self.written[key] = self.replica(key.part).optimizer_state()
+            elif key.kind == LOCAL:
+                state = self.replica(key.part).state()
+                names = self.workspace.local_names(key.part)
+                self.written[key] = {name: state[name] for name in sorted(names)}
             elif key.kind == CODEC and key not in self.written:  # the client sent nothing
                 self.written[key] = self.read(key) if self.may_read(key) else None
             elif key not in self.written:

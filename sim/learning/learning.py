@@ -7,6 +7,7 @@ there is one, runs the chains. The states get new digests, which are the same wi
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from cutlayer.scenarios.batch_norm import STAYS
 from cutlayer.sim.learning.aggregation import FEDAVG, Aggregation
 from cutlayer.sim.learning.chain import Chain, Progress
 from cutlayer.sim.learning.digest import Digest, Ingredient, node
@@ -15,7 +16,7 @@ from cutlayer.sim.learning.interleaved import Interleaved
 from cutlayer.sim.learning.mixed_cuts import MixedCuts
 from cutlayer.sim.learning.pending import Reports, TrainedRound
 from cutlayer.sim.learning.recipe import Recipe
-from cutlayer.sim.learning.state_key import MODEL, OPTIMIZER, StateKey, cache_of
+from cutlayer.sim.learning.state_key import LOCAL, MODEL, OPTIMIZER, StateKey, cache_of
 from cutlayer.sim.learning.state_table import NOTHING, Before, StateTable, folded, in_order
 
 if TYPE_CHECKING:
@@ -102,6 +103,11 @@ class Learning:
             own = [StateKey(key.part, client, OPTIMIZER) for key in trained]
             writes += own
             reads += [key for key in own if key in self.digests]
+        if self.recipe.batch_norm in STAYS and not members:
+            own = [StateKey(part, client, LOCAL) for part in self._on_device(reads)]
+            reads += [key for key in own if key in self.digests]
+            if averages or any(key.is_module for key in writes):
+                writes += own
         if self.mixed is None:
             cut = None
         else:
@@ -163,6 +169,12 @@ class Learning:
         if writes and not at_end:
             self._open[chain] = self._states.write(chain, chain.digest)
         return chain
+
+    @staticmethod
+    def _on_device(reads: Iterable[StateKey]) -> list[str]:
+        """Return the parts among states that a client has on its device."""
+        parts = {key.part for key in reads if key.is_module and key.part in ("device", "head")}
+        return sorted(parts)
 
     def models(
         self, models: Sequence[tuple[StateKey, ...]], cuts: Mapping[int, int]

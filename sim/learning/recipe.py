@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
+from cutlayer.scenarios.batch_norm import BatchNorm
 from cutlayer.sim.learning.digest import Digest, Ingredient, node
 from cutlayer.sim.tasks.task import DEFAULT, Task
 
@@ -54,7 +55,8 @@ class Recipe:
 
     `cut` is the method's cut, None if its clients have several. `options` are the method's options that
     affect learning; `data` is the declared identity of the data set and selection, None if unknown.
-    `codec` has the codecs of its messages, by direction, apart from lossless ones.
+    `batch_norm` says which of its tensors are averaged; `codec` has codecs of messages, by direction,
+    apart from lossless ones.
     `model_source`, `method_source` and `task_source` identify the code of a user's model, method and
     loss ("" for Cutlayer's own), None if unknown. Metrics do not affect learning.
     """
@@ -78,6 +80,7 @@ class Recipe:
     model_source: Digest = ""
     method_source: Digest = ""
     codec: Mapping[str, Ingredient] = field(default_factory=dict)
+    batch_norm: BatchNorm = "averaged"
     task: Task = DEFAULT
     task_source: Digest = ""
 
@@ -98,8 +101,11 @@ class Recipe:
             "task_source",
         ):
             del parts[name]
-        if not self.codec:  # digests were recorded before there were codecs
+        # Digests were recorded before there were codecs, rules for BatchNorm,
+        if not self.codec:
             del parts["codec"]
+        if self.batch_norm == "averaged":
+            del parts["batch_norm"]
         del parts["task"]  # and before there were tasks
         if self.task.learned:
             parts["task"] = self.task.learned

@@ -11,6 +11,7 @@ WEIGHTS: Final = ""
 OPTIMIZER: Final = "optimiser"  # of a client's replica of a part
 MOMENTS: Final = "moments"  # of a part's aggregation
 CODEC: Final = "codec"  # what a codec keeps of a client's samples, by direction
+LOCAL: Final = "local"  # BatchNorm's tensors of a part that stay with a client
 FROZEN: Final = "frozen"  # the initial weights of a block, which are not trained
 
 

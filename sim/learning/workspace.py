@@ -35,6 +35,7 @@ from cutlayer.models.model import Model
 from cutlayer.scenarios.numerics import DEFAULT, Numerics
 from cutlayer.sim.learning.accelerator import CPU, moved
 from cutlayer.sim.learning.batch_feed import Feed
+from cutlayer.sim.learning.batch_norm import freeze_statistics, local_names
 from cutlayer.sim.learning.precision import (
     apply_to_module,
     compute_in_bfloat16,
@@ -125,6 +126,8 @@ class Workspace:
 
     def _made(self, part: str, cut: int | None) -> nn.Module:
         new = apply_to_module(make_part(self.recipe, part, cut), self.numerics).to(self.device)
+        if self.recipe.batch_norm == "frozen":
+            freeze_statistics(new)
         blocks = {part: new} if part == "head" else _named_blocks(new)
         for block in blocks.values() if self.numerics.dtype == "bfloat16" else ():
             compute_in_bfloat16(block)
@@ -145,6 +148,10 @@ class Workspace:
             modules = [module for (part, _), module in self._modules.items() if part != "head"]
         named = [m.named_parameters(remove_duplicate=False) for m in modules]
         return {name for names in named for name, _ in names if name.startswith(key.prefix)}
+
+    def local_names(self, part: str, cut: int | None = None) -> frozenset[str]:
+        """Return the names of the tensors of a part, which a module had, that stay at its client."""
+        return local_names(self._modules[part, cut], self.recipe.batch_norm)
 
     def converted(self, inputs: Tensor) -> Tensor:
         """Return inputs in the type and the memory format of the numerics."""

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from cutlayer.sim.learning.chain import Chain
-from cutlayer.sim.learning.state_key import OPTIMIZER, StateKey
+from cutlayer.sim.learning.state_key import LOCAL, OPTIMIZER, StateKey
 
 SCALARS: Final = frozenset({type(None), bool, int, float, complex, str, bytes})
 SEQUENCES: Final = (list, tuple, deque)
@@ -40,7 +40,7 @@ def signature(
 
     Raises UnrepeatableError if one of them cannot be compared.
     """
-    ignored = (*untimed, OPTIMIZER)
+    ignored = (*untimed, OPTIMIZER, LOCAL)
 
     def declared(chain: Chain) -> Hashable:
         return declaration(chain, participants, ignored)

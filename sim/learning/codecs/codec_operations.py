@@ -92,7 +92,10 @@ def transmit_weights(
     used = {key.part for key in run.chain.reads}
     for part in parts if not frozen else used.intersection(parts):
         module = run.frozen(part) if frozen else run.replica(part).module
-        for parameter in module.parameters():
+        stays = run.workspace.local_names(part, run.chain.cut)
+        for name, parameter in module.named_parameters():
+            if name in stays:
+                continue
             parameter.data.copy_(_decoded(twin, parameter.data))
 
 

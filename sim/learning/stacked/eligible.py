@@ -12,7 +12,7 @@ from cutlayer.sim.learning.operations import (
     train_whole,
 )
 from cutlayer.sim.learning.stacked.stack import Issued, functions
-from cutlayer.sim.learning.state_key import MODULES, OPTIMIZER
+from cutlayer.sim.learning.state_key import LOCAL, MODULES, OPTIMIZER
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ def fit(chain: Chain, known: Collection[Operation]) -> Fit:
     """Return whether a chain can run beside others; `known` are the operations with a stacked form."""
     if chain.group is not None:
         return Fit("chains that exchange tensors with others run one after another")
+    if any(key.kind == LOCAL for key in (*chain.reads, *chain.writes)):
+        return Fit("clients keep tensors of BatchNorm")
     operations = functions(chain)
     for operation, *_ in operations:
         if operation not in known:
