@@ -96,8 +96,10 @@ def test_a_run_whose_scheduler_is_killed_continues_with_another(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     chaos = chaos_of("dask", 3, tmp_path, request)
-    other = Dask(tmp_path, workers=1)
+    other = Dask(tmp_path, workers=0)
     try:
+        other.start_worker("--no-nanny")
+        other.wait_for(1)
         start = [*chaos.start("out")[:-1], other.address]
         plan = {"scheduler": other.processes[0].pid, "at": chaos.whole.events // 2}
         ended = chaos.command("out", *start, action="scheduler", **plan)
