@@ -183,9 +183,11 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
         read_iterations(tmp_path / "timed.csv")
 
 
-def test_a_file_with_too_many_rows_is_refused(tmp_path):
-    text = "model,batch_size,seconds\n" + "lenet,1,1\n" * (MAX_ROWS + 1)
-    assert refused(tmp_path, text) == " has more than 10,000 rows"
+def test_a_file_with_too_many_rows_is_refused(tmp_path, monkeypatch):
+    assert MAX_ROWS == 10_000  # as documented
+    monkeypatch.setattr("cutlayer.sim.files.user_csv.MAX_ROWS", 1_000)
+    text = "model,batch_size,seconds\n" + "lenet,1,1\n" * 1_001
+    assert refused(tmp_path, text) == " has more than 1,000 rows"
 
 
 GOOD = {
