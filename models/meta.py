@@ -1,7 +1,7 @@
 """Run a module on torch's `meta` device, which computes shapes only and so takes no memory or time."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cutlayer.models.draws import borrowed_generators, seed_generators
+from cutlayer.models.draws import Draws, borrowed_generators, seed_generators
 
 State = dict[str, Tensor]
 
@@ -62,15 +62,23 @@ def linear_shape(layer: nn.Linear, x: Tensor) -> Tensor:
     return x.new_empty((*x.shape[:-1], layer.out_features))
 
 
-def meta_call(module: nn.Module, inputs: Tensor, state: State | None = None) -> Tensor:
+def meta_call(
+    module: nn.Module,
+    inputs: Tensor,
+    state: State | None = None,
+    draws: Draws = Draws.ANYTHING,
+) -> Tensor:
     """Return the module's output for an input on `meta`, using `meta` copies of its own tensors.
 
     The module is not changed. Random numbers that it draws are real, since it may depend on them, and
-    the same in every call. Raises ValueError if the output is not a tensor.
+    the same in every call; `draws` are the generators that it may draw from (`draws_of`). Raises
+    ValueError if the output is not a tensor.
     """
     tensors = meta_state(module) if state is None else state
-    with borrowed_generators(), torch.device("cpu"):
-        seed_generators(0)
+    borrowed = nullcontext() if draws == Draws.NOTHING else borrowed_generators()
+    with borrowed, torch.device("cpu"):
+        if draws != Draws.NOTHING:
+            seed_generators(0)
         output = torch.func.functional_call(module, tensors, (inputs,))
     if not isinstance(output, Tensor):
         raise ValueError(f"it returns a {type(output).__name__} instead of a tensor")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from cutlayer.models.block_cost import Shape
+from cutlayer.models.draws import draws_of
 from cutlayer.models.errors import ModelError, checked_cut
 from cutlayer.models.meta import forward_replaced, linear_shape, meta_call
 from cutlayer.models.operators import NO_RULES, Rule
@@ -131,8 +132,9 @@ def trace_blocks(
     shapes = [shape]
     for name, block in blocks:
         try:
+            draws = draws_of(block)
             with forward_replaced(block, {_BatchNorm: norm, nn.Linear: linear_shape}):
-                x = meta_call(block, x)
+                x = meta_call(block, x, draws=draws)
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             reason = str(error).splitlines()[0]
             raise ModelError(

@@ -99,6 +99,7 @@ class Workspace:
         )
         self.task = Objective(recipe.task, recipe.classes)
         self.streams: Streams | None = None  # those from which modules draw at present
+        self._built: list[Model] = []  # a model of which no module has been taken
         self._modules: dict[_Part, nn.Module] = {}
         self._spare: defaultdict[_Part, list[nn.Module]] = defaultdict(list)
 
@@ -125,7 +126,9 @@ class Workspace:
         self._spare[part, cut].append(module)
 
     def _made(self, part: str, cut: int | None) -> nn.Module:
-        new = apply_to_module(make_part(self.recipe, part, cut), self.numerics).to(self.device)
+        of = self._built.pop() if self._built else _model(self.recipe)
+        made = _part(of, self.recipe, part, cut)
+        new = apply_to_module(made, self.numerics).to(self.device)
         if self.recipe.batch_norm == "frozen":
             freeze_statistics(new)
         blocks = {part: new} if part == "head" else _named_blocks(new)
@@ -138,7 +141,8 @@ class Workspace:
     @cached_property
     def draws(self) -> Draws:
         """From which generators the layers of the model may draw."""
-        return draws_of(_model(self.recipe, device="meta"))
+        self._built.append(_model(self.recipe))
+        return draws_of(self._built[0])
 
     def parameters(self, key: StateKey) -> set[str]:
         """Return the names of the parameters of a state that a module had; the others are buffers."""
@@ -197,7 +201,10 @@ class Workspace:
 
 def make_part(recipe: Recipe, part: str, cut: int | None = None) -> nn.Module:
     """Build the device block, server block or auxiliary head at a cut, by default the recipe's."""
-    model = _model(recipe)
+    return _part(_model(recipe), recipe, part, cut)
+
+
+def _part(model: Model, recipe: Recipe, part: str, cut: int | None) -> nn.Module:
     cut = recipe.cut if cut is None else cut
     assert cut is not None, "the recipe has several cuts"
     if part == "head":
@@ -207,13 +214,12 @@ def make_part(recipe: Recipe, part: str, cut: int | None = None) -> nn.Module:
     return split.device if part == "device" else split.server
 
 
-def _model(recipe: Recipe, device: str = "cpu") -> Model:
+def _model(recipe: Recipe) -> Model:
     return cutlayer.models.catalogue.build(
         recipe.model,
         classes=recipe.classes,
         input_shape=recipe.input_shape,
         seed=recipe.seed,
-        device=device,
     )
 
 

@@ -6,6 +6,7 @@ Bilinear with half-pixel centres and clamped edges, in integers: the same bytes 
 import gzip
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,16 +28,24 @@ CONTENT = "1cdd30c920a3460b1fabd2779acfce3b"
 def read_digits(root: Path | None, split: Split) -> Iterator[Chunk]:  # noqa: ARG001 - no file
     """Yield all digits as the training split, the only one."""
     if split == "train":
-        table = _table()
-        images = enlarge(table[:, :-1].reshape(-1, SIDE, SIDE))[:, np.newaxis]
-        labels = table[:, -1].copy()
-        content = content_hash([images, labels])
+        images, labels, content = _enlarged()
         if content != CONTENT:
             raise DataError(
                 f"digits: the images of the installed scikit-learn differ from those declared here "
                 f"(content {content}, expected {CONTENT})"
             )
         yield Chunk(images, labels, None)
+
+
+@cache
+def _enlarged() -> tuple[NDArray[np.uint8], NDArray[np.int64], str]:
+    """Return images, labels and their content hash: 2 MB that a process keeps and nobody may change."""
+    table = _table()
+    images = enlarge(table[:, :-1].reshape(-1, SIDE, SIDE))[:, np.newaxis]
+    labels = table[:, -1].copy()
+    for array in (images, labels):
+        array.flags.writeable = False
+    return images, labels, content_hash([images, labels])
 
 
 def _table() -> NDArray[np.int64]:
