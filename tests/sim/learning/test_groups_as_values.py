@@ -13,7 +13,13 @@ from cutlayer.sim.learning.interleaved_execution import GroupRun
 from cutlayer.sim.learning.operations import backward, forward
 from cutlayer.sim.learning.values import decode, encode
 
-OWN = ("model={name: 'own_models:everything', cut: 2}", "training.optimizer.lr=0.01")
+OWN = (
+    "model={name: 'own_models:everything', cut: 2}",
+    "data.partition={sizes: [3, 6, 9]}",
+    "training.batch_size=3",
+    "training.rounds=1",
+)
+SGD, ADAM = "sgd, momentum: 0.9, lr: 0.01", "adam, lr: 0.01"
 AWAY = (
     "availability=[{clients: raspberry-pi-4b, markov: {online: 400 ms, offline: 50 ms},"
     " on_disconnect: drop}]"
@@ -41,20 +47,20 @@ class Cut(GroupRun):
         return super().executed(chain)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd, momentum: 0.9, lr: 0.01", "adam, lr: 0.01"])
 @pytest.mark.parametrize(
-    ("method", "settings"),
+    ("method", "optimizer", "settings"),
     [
-        ("{gas: {activation_buffer: 2}}", ()),
-        ("gas", (AWAY, "training.rounds=2")),
-        ("splitfed_v2", ()),
-        ("splitfed_v2", ("training.optimizer_state=kept",)),
-        ("splitfed_v2", MIXED),
-        ("{fsl_sage: {upload_every: 2, align_every: 1}}", ()),
+        ("{gas: {activation_buffer: 2}}", SGD, ()),
+        ("{gas: {activation_buffer: 2}}", ADAM, ()),
+        ("gas", SGD, (AWAY, "training.rounds=2")),
+        ("splitfed_v2", SGD, ("training.rounds=2",)),
+        ("splitfed_v2", ADAM, ("training.optimizer_state=kept", "training.rounds=2")),
+        ("splitfed_v2", ADAM, (*MIXED, "training.rounds=2")),
+        ("{fsl_sage: {upload_every: 2, align_every: 1}}", SGD, ()),
     ],
 )
 def test_every_cut_leaves_the_bits_as_they_are(
-    method: str, settings: tuple[str, ...], optimizer: str, monkeypatch: pytest.MonkeyPatch
+    method: str, optimizer: str, settings: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = (f"methods=[{method}]", *OWN, f"training.optimizer={{name: {optimizer}}}", *settings)
     undisturbed = only(*run)

@@ -1,5 +1,6 @@
 """The scenario's `numerics`: what is computed in which type, and where the choice is recorded."""
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -37,15 +38,17 @@ def weights(run: Inside) -> dict[str, Tensor]:
     return {**states[keys("device")[0].text], **states[keys("server")[0].text]}
 
 
+@cache
+def learned(method: str, *overrides: str) -> dict[str, Tensor]:
+    return weights(Inside(f"methods=[{method}]", *overrides).train())
+
+
 @pytest.mark.parametrize("numerics", CHOICES, ids=str)
 def test_every_method_learns_nearly_the_same(numerics: Numerics) -> None:
     """The unit roundoff of bfloat16 is 2^-8, and some hundred of its operations add up."""
     limit = 0.05 if numerics.dtype == "bfloat16" else 1e-4
     for method in ("classic_fl", "splitfed", "{ecofed: {init: random}}"):
-        plain, other = (
-            weights(Inside(f"methods=[{method}]", *overrides).train())
-            for overrides in ([], chosen(numerics))
-        )
+        plain, other = learned(method), learned(method, *chosen(numerics))
         stored = torch.float64 if numerics.dtype == "float64" else torch.float32
         for name, value in other.items():
             assert value.dtype == stored

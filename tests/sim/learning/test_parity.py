@@ -6,6 +6,7 @@ epochs, crops, momentum and weight decay; optimizer states are fresh or kept, av
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -25,8 +26,9 @@ from cutlayer.sim.learning.workspace import Workspace
 from cutlayer.sim.methods.registry import METHODS
 
 ROUNDS, EPOCHS, BATCH_SIZE = 4, 2, 8
-SHARDS = (10, 20, 30)
+SHARDS = (10, 12, 18)
 OVERRIDES = (
+    f"data.partition={{sizes: {list(SHARDS)}}}",
     f"training.rounds={ROUNDS}",
     f"training.local_epochs={EPOCHS}",
     f"training.batch_size={BATCH_SIZE}",
@@ -102,6 +104,12 @@ def flat(weights: Weights) -> Weights:
     }
 
 
+@lru_cache(maxsize=1)
+def learned(method: str, kept: bool, equal: bool, model: str) -> dict[str, Any]:
+    """The states after the training, for all tests of one run."""
+    return in_double(method, kept, equal, model).train().states
+
+
 def compared(
     method: str,
     kept: bool,
@@ -115,7 +123,7 @@ def compared(
     twin, options = TWINS[method]
     start = {name: value for state in run.states.values() for name, value in state.items()}
     expected = twin(study, **options)
-    states = run.train().states
+    states = learned(method, kept, equal, model)
     name = method.strip("{").partition(":")[0]
     if name in ("classic_fl", "fedprox", "centralised"):  # one of the blocks is the whole model
         expected = {"model": flat(expected["device"]) | flat(expected["server"])}
@@ -166,7 +174,7 @@ OTHER_STUDIES: dict[str, dict[str, Any]] = {
     "kept": {"kept": True},
     "momentum": {"momentum": 0.89},
     "decay": {"weight_decay": 0.0},
-    "sizes": {"equal": False, "sizes": (11, 20, 30)},
+    "sizes": {"equal": False, "sizes": (11, 12, 18)},
 }
 
 

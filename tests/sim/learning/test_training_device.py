@@ -6,6 +6,7 @@ No accelerator is needed: `other_device` stands for one, with the kernels of the
 import os
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +75,17 @@ def trained(executor: str, device: torch.device, *overrides: str) -> tuple[Insid
     return run, digest
 
 
+@cache
+def on_the_cpu(executor: str, *overrides: str) -> tuple[Inside, str]:
+    return trained(executor, CPU, *overrides)
+
+
 @pytest.mark.parametrize("executor", RUNTIMES)
 @pytest.mark.parametrize("method", [*METHODS, *GROUPS])
 def test_a_training_computes_on_its_device_alone(method: str, executor: str) -> None:
     """An operation elsewhere fails; with the same kernels, the weights have the same bits."""
     overrides = (f"methods=[{method}]", "training.optimizer_state=kept")
-    expected, digest = trained(executor, CPU, *overrides)
+    expected, digest = on_the_cpu(executor, *overrides)
     run, on_other = trained(executor, OTHER, *overrides)
     assert on_other == digest
     with watched():
@@ -94,7 +100,7 @@ def test_a_training_computes_on_its_device_alone(method: str, executor: str) -> 
 def test_tasks_compute_on_their_device_alone(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
     """With any backend: values travel as bytes, and folds are taken on the CPU."""
     overrides = (f"methods=[{method}]", "training.optimizer_state=kept")
-    _, expected = trained("inline", CPU, *overrides)
+    _, expected = on_the_cpu("inline", *overrides)
     for task in (ChainTask, SegmentTask, EvaluationTask):
         monkeypatch.setattr(task, "perform", in_context(task.perform))
     runtime = GraphRuntime(ExecutorSettings(), lambda _: Sequential())
