@@ -8,6 +8,7 @@ from typing import Any
 from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.scenarios.training import Closing as ClosingSection
 from cutlayer.sim.build.clients import availability, transports, variability
+from cutlayer.sim.build.costs import costs_at
 from cutlayer.sim.build.edge_nodes import EdgeNodes, edge_nodes_of
 from cutlayer.sim.build.initial import initial_digests, initial_states
 from cutlayer.sim.build.memory import starting_cuts
@@ -21,7 +22,7 @@ from cutlayer.sim.data.augment import Augmentation
 from cutlayer.sim.data.datasets import Dataset
 from cutlayer.sim.endpoints.fleet import Client, Fleet, PlannedBatches
 from cutlayer.sim.endpoints.nodes import Node
-from cutlayer.sim.endpoints.world import Closing, Costs, Stays, World
+from cutlayer.sim.endpoints.world import Closing, World
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.digest import node
 from cutlayer.sim.learning.executor import Runtime
@@ -87,7 +88,7 @@ def assemble(
         nodes=nodes,
         route=connected.route,
         fleet=_fleet(plan, recipe, method, clock, connected, edge_nodes),
-        costs=OnDemand(lambda cut: _costs(plan, recipe, method, cut)),
+        costs=OnDemand(lambda cut: costs_at(plan, recipe, method, cut)),
         learning=_learning(plan, recipe, method, options, dataset, runtime),
         uploads_outstanding=training.uploads_outstanding,
         framing=plan.scenario.scale.framing,
@@ -183,45 +184,6 @@ def _server_works(
         )
 
     return OnDemand(work)
-
-
-def _costs(plan: Plan, recipe: Recipe, method: type[Method], cut: int) -> Costs:
-    training = plan.scenario.training
-    shape = plan.model.activation_shape(cut)
-    blocks = {"device": plan.blocks[:cut], "server": plan.blocks[cut:]}
-    if "head" in method.parts:
-        blocks["head"] = (plan.model.head(cut),)
-    return Costs(
-        input_shape=plan.info.input_shape,
-        activation_shape=shape,
-        classes=plan.info.classes,
-        pooled_batches=PlannedBatches(
-            sum(plan.shards.sizes), training.batch_size, training.local_epochs, recipe.min_batch
-        ),
-        parameters={part: sum(b.parameters for b in costs) for part, costs in blocks.items()},
-        tensors={part: sum(b.parameter_tensors for b in costs) for part, costs in blocks.items()},
-        buffer_bytes={part: sum(b.buffer_bytes for b in costs) for part, costs in blocks.items()},
-        stays=_stays(plan, cut),
-        trained={
-            part: sum(layer.parameter_tensors for b in costs for layer in b.layers)
-            for part, costs in blocks.items()
-        },
-    )
-
-
-def _stays(plan: Plan, cut: int) -> dict[str, Stays]:
-    """Return what stays at a client of the device block."""
-    rule = plan.scenario.model.batch_norm
-    if rule == "averaged":
-        return {}
-    from cutlayer.sim.learning.batch_norm import local_names
-
-    module = plan.module().split(cut).device
-    names = local_names(module, rule)
-    sizes = {name: value for name, value in module.state_dict().items() if name in names}
-    trained = {name: p.numel() for name, p in module.named_parameters() if name in names}
-    buffers = sum(value.nbytes for name, value in sizes.items() if name not in trained)
-    return {"device": Stays(sum(trained.values()), len(sizes), buffers, len(trained))}
 
 
 def _fleet(

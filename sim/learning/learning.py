@@ -16,7 +16,7 @@ from cutlayer.sim.learning.interleaved import Interleaved
 from cutlayer.sim.learning.mixed_cuts import MixedCuts
 from cutlayer.sim.learning.pending import Reports, TrainedRound
 from cutlayer.sim.learning.recipe import Recipe
-from cutlayer.sim.learning.state_key import LOCAL, MODEL, OPTIMIZER, StateKey, cache_of
+from cutlayer.sim.learning.state_key import OPTIMIZER, StateKey, cache_of, local_of
 from cutlayer.sim.learning.state_table import NOTHING, Before, StateTable, folded, in_order
 
 if TYPE_CHECKING:
@@ -41,11 +41,7 @@ class Learning:
         self.mixed = mixed
         self._initial = dict(initial)
         self._states = StateTable(
-            {
-                key: digest
-                for key, digest in self._initial.items()
-                if mixed is None or (key.part == MODEL and key.is_module)
-            }
+            {k: digest for k, digest in initial.items() if mixed is None or k.is_of_mixed_cuts}
         )
         self.shards = shards
         self.executor = executor
@@ -94,8 +90,8 @@ class Learning:
         each part of the model means the states of its blocks. States that a chain writes are current
         for the chains opened after it or, with `at_end`, once it is folded or finished; averages once
         they are folded. `batch_size` is the recipe's unless given, and `scheduled_at` the round of the
-        learning-rate schedule if it is not `round_index`.
-        `encodes` are the clients whose messages a codec encodes: by default `client`, none of several.
+        learning-rate schedule if it is not `round_index`. `encodes` are the clients whose messages a
+        codec encodes: by default `client`, none of several.
         """
         reads, writes = list(reads), list(writes)
         if self.recipe.optimizer.state == "kept":
@@ -104,10 +100,9 @@ class Learning:
             writes += own
             reads += [key for key in own if key in self.digests]
         if self.recipe.batch_norm in STAYS and not members:
-            own = [StateKey(part, client, LOCAL) for part in self._on_device(reads)]
+            own = local_of(client, reads)
             reads += [key for key in own if key in self.digests]
-            if averages or any(key.is_module for key in writes):
-                writes += own
+            writes += own if averages or any(key.is_module for key in writes) else ()
         if self.mixed is None:
             cut = None
         else:
@@ -123,8 +118,7 @@ class Learning:
         caches = [cache_of(d, sender, cut) for d in self._cached for sender in encodes]
         writes += caches
         reads += [key for key in caches if key in self.digests]
-        at = round_index if scheduled_at is None else scheduled_at
-        lr = self.recipe.schedule.rate(self.recipe.optimizer.lr, at)
+        lr = self.recipe.rate(round_index if scheduled_at is None else scheduled_at)
         described: dict[str, Ingredient] = {
             "client": client,
             "round": round_index,
@@ -169,12 +163,6 @@ class Learning:
         if writes and not at_end:
             self._open[chain] = self._states.write(chain, chain.digest)
         return chain
-
-    @staticmethod
-    def _on_device(reads: Iterable[StateKey]) -> list[str]:
-        """Return the parts among states that a client has on its device."""
-        parts = {key.part for key in reads if key.is_module and key.part in ("device", "head")}
-        return sorted(parts)
 
     def models(
         self, models: Sequence[tuple[StateKey, ...]], cuts: Mapping[int, int]

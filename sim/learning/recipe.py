@@ -84,6 +84,10 @@ class Recipe:
     task: Task = DEFAULT
     task_source: Digest = ""
 
+    def rate(self, round_index: int) -> float:
+        """Return the learning rate of a round."""
+        return self.schedule.rate(self.optimizer.lr, round_index)
+
     def digest(self) -> Digest:
         """Return the digest of the settings that all rounds share.
 

@@ -1,5 +1,6 @@
 """The names of the states of a run: weights, optimizer states, moments, buffers and logits."""
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -51,6 +52,11 @@ class StateKey(NamedTuple):
         """Whether it holds the weights of a part that can be trained."""
         return self.kind == WEIGHTS and self.part in MODULES
 
+    @property
+    def is_of_mixed_cuts(self) -> bool:
+        """Whether it holds weights that have a state if clients have different cuts: a block's."""
+        return self.part == MODEL and self.is_module
+
     def of_kind(self, kind: str) -> "StateKey":
         """Return the state of another kind that belongs to this one."""
         return self._replace(kind=kind)
@@ -60,6 +66,12 @@ class StateKey(NamedTuple):
 def cache_of(direction: str, client: int, cut: int | None) -> StateKey:
     """Return the state with what a codec keeps of a client's samples, at a cut if there are several."""
     return StateKey(direction, client, CODEC, cut)
+
+
+def local_of(client: int, reads: Iterable[StateKey]) -> list[StateKey]:
+    """Return the states with what stays at a client, of the parts that are on its device."""
+    parts = {key.part for key in reads if key.is_module and key.part in ("device", "head")}
+    return [StateKey(part, client, LOCAL) for part in sorted(parts)]
 
 
 @cache

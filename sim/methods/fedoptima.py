@@ -173,7 +173,7 @@ class FedOptima(AsyncMethod):
             work = one.server.with_codecs(work, one.upload)
             yield one.server.compute(work, Activity.TRAIN, arrival=one.arrived_s)
             self.group.record_order(one.server.client.index, self.version)
-            rate = recipe.schedule.rate(recipe.optimizer.lr, self.version)
+            rate = recipe.rate(self.version)
             self.group.trunk.do(operations.step_at, rate, one.upload)
             self.queue.free(one.server.last)
         self.training = False

@@ -208,7 +208,7 @@ class GAS(AsyncMethod):
         progress = tuple(one.progress for one in arrived)
         members = (number for one in arrived for number in (one.client, one.progress))
         self.group.record_order(ALL_CLIENTS, self.version, *members)
-        rate = self.recipe.schedule.rate(self.recipe.optimizer.lr, self.version)
+        rate = self.recipe.rate(self.version)
         uploads = (one.upload for one in arrived)
         self.group.do(0, operations.step_on_buffer, rate, progress, self.balanced, *uploads)
 

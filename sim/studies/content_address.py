@@ -135,7 +135,7 @@ def _files(scenario: Mapping[str, Any]) -> dict[str, str | None]:
 def _folders(scenario: Mapping[str, Any]) -> dict[str, str | None]:
     """Return fingerprints of the folders that hold the data set, by name and content of their files."""
     dataset = scenario["data"]["dataset"]
-    found = {}
+    found: dict[str, str | None] = {}
     for text in _texts(dataset) if isinstance(dataset, Mapping) else ():
         if _is_folder(text):
             files = sorted(file for file in Path(text).rglob("*") if file.is_file())
