@@ -17,6 +17,7 @@ from cutlayer.sim.learning.replica import Replica
 from cutlayer.sim.log.intervals import Activity
 from cutlayer.sim.methods.gas import GAS, GASOptions
 from cutlayer.sim.methods.method import ServerLoad
+from cutlayer.sim.tasks.objective import Objective
 
 X = Activity
 ONE_CLIENT = ("topology.star.clients.0.count=1", "data.partition=iid")
@@ -327,6 +328,8 @@ def test_drawn_activations_have_the_moments_of_their_label() -> None:
 
 class OneBlock:
     """A chain's context whose server block is a given module; every client has labels 0 and 1 only."""
+
+    task = Objective()
 
     def __init__(self, module: nn.Module) -> None:
         self.server = Replica(module, None)
