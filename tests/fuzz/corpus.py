@@ -136,6 +136,29 @@ topology:
     rate: {attribute: {name: speed, unit: Mbit/s, otherwise: 10 Mbit/s}}
     delay: {distance: {detour: 1.5}}
 """
+RADIO = """\
+codec: {up: {aq_sgd: {bits: 4}}, down: {int: {bits: 8, per: channel}}}
+topology:
+  radio_cell:
+    server: {device: server-8-core, slots: 2}
+    delay: 5 ms
+    noise: -174 dBm/Hz
+    path_loss: {log_distance: {at_1_km: 128.1 dB, per_decade: 37.6 dB}}
+    fading: rayleigh
+    up: {bandwidth: 10 MHz, share: {equal: {parts: 2}}}
+    down: {bandwidth: 20 MHz, share: {proportional: {to: efficiency}}, power: 1 W}
+    clients:
+      - {device: raspberry-pi-4b, count: 2, distance: {disc: {least: 10 m, most: 1 km}}, power: 23 dBm}
+"""
+JOINT = """\
+methods:
+  - pipar: {micro_batches: 3}
+  - fsl_sage: {upload_every: 2, align_every: 3, align_epochs: 1}
+  - ampere: {first_phase: 0}
+  - fedoptima: {queue_cap: 1, scheduler: arrival, rate: 0.5}
+  - sfl_ga
+  - epsl: {share: 0.3}
+"""
 STUDY = """\
 name: s
 scenario: base.yaml
@@ -256,6 +279,7 @@ def samples() -> dict[str, list[Sample]]:
     """Every sample by its kind, in an order that does not depend on the machine."""
     own = [
         HEAD + STAR + METHODS,
+        BARE + RADIO + JOINT,
         *(
             BARE + section + "methods: [splitfed, fedgkt]\n"
             for section in (CELLS, TIERS, RING, GRAPH)
@@ -295,6 +319,7 @@ def _read(path: Path) -> str:
 
 SETS = (
     "training.batch_size=5",
+    "methods=[mergesfl, {smofi: {staleness: {polynomial: {a: 0.5}}}}, {cse_fsl: {server: replicas}}]",
     "topology.star.clients.0.link={up: 1 Mbit/s, down: 2 Mbit/s, delay: 3 ms}",
     "methods.5.ecofed.bits=4",
     "methods=[splitfed, {ecofed: {period: 3}, label: x}]",
