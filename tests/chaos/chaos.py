@@ -34,10 +34,11 @@ topology:
     server: {device: server-8-core, slots: 1}
     clients:
       - {device: raspberry-pi-4b, count: 3, link: 4g}
+codec: {up: {aq_sgd: {bits: 4}}, down: {top_k: {share: 0.2, feedback: true}}}
 methods:
   - splitfed
-  - splitfed_v2
-  - fedbuff: {buffer: 2, in_flight: 3}
+  - fsl_sage: {upload_every: 2, align_every: 2, align_epochs: 1}
+  - fedoptima: {in_flight: 3, queue_cap: 2}
 """
 RUN = ["run", "tiny.yaml", "--no-plots", "--out"]
 
