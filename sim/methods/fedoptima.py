@@ -18,14 +18,14 @@ from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.payload import Payload
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
-from cutlayer.sim.learning.chain import Batch, Chain
+from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.deferred import activation_steps as operations
 from cutlayer.sim.learning.digest import Ingredient
-from cutlayer.sim.learning.state_key import SERVER, shared
 from cutlayer.sim.log.intervals import NO_CAUSE, Activity
 from cutlayer.sim.methods.activation_queue import ActivationQueue
-from cutlayer.sim.methods.asynchronous import AsyncMethod, AsyncOptions
+from cutlayer.sim.methods.asynchronous import AsyncOptions
 from cutlayer.sim.methods.method import MethodOptions, Process, ServerLoad
+from cutlayer.sim.methods.run_block import RunBlockMethod
 from cutlayer.sim.methods.update import Update
 
 
@@ -64,7 +64,7 @@ class QueuedActivation(NamedTuple):
     upload: Payload
 
 
-class FedOptima(AsyncMethod):
+class FedOptima(RunBlockMethod):
     """Local loss without barriers: devices never wait for gradients, the server never for a device.
 
     A device trains its block with an auxiliary head, and may send the activation of a batch once the
@@ -92,15 +92,6 @@ class FedOptima(AsyncMethod):
         cap = options.queue_cap or 2 * self.in_flight
         self.queue = ActivationQueue(world.clock, cap, balanced=options.scheduler == "balanced")
         self.training = False
-        block = (SERVER,)
-        clients = world.fleet.able
-        trunk = self.joint_chain(0, clients, reads=block, writes=block, at_end=True)
-        self.group = world.learning.interleave(trunk)
-
-    @classmethod
-    def server_replicas(cls, options: Any, participants: int) -> int:  # noqa: ARG003
-        """Return 1: there is a single server block."""
-        return 1
 
     @classmethod
     def server_batches(cls, options: Any, load: ServerLoad) -> list[int]:  # noqa: ARG003
@@ -120,13 +111,6 @@ class FedOptima(AsyncMethod):
         kept = super().learning_options(options)
         order = ("queue_cap", "scheduler")
         return {name: value for name, value in kept.items() if name not in order}
-
-    def open_chain(self, client: int, index: int) -> Chain:
-        """Open the chain of an update, whose optimizer continues from the client's last folded one."""
-        parts, samples = shared(*self.parts), self.world.fleet.clients[client].samples
-        return self.world.learning.chain(
-            index, client, samples, reads=parts, averages=parts, at_end=True
-        )
 
     def device(self, device: DeviceEndpoint, update: Update) -> Process:  # noqa: ARG002
         """Train block and head on every batch, and send its activation when there is room for it."""
@@ -183,5 +167,4 @@ class FedOptima(AsyncMethod):
         yield self.aggregate([update])
         rate = self.options.rate * self.staleness_weight(update)
         self.fold([update], weights=[rate], total=1.0)
-        if self.window.closed:
-            self.world.learning.publish(self.group)
+        self.publish_at_close()

@@ -16,13 +16,14 @@ from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.payload import Payload
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
-from cutlayer.sim.learning.chain import Batch, Chain
+from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.deferred import activation_buffer as operations
 from cutlayer.sim.learning.digest import Ingredient
-from cutlayer.sim.learning.state_key import ALL_CLIENTS, SERVER, shared
+from cutlayer.sim.learning.state_key import ALL_CLIENTS
 from cutlayer.sim.log.intervals import Activity
-from cutlayer.sim.methods.asynchronous import AsyncMethod, AsyncOptions
+from cutlayer.sim.methods.asynchronous import AsyncOptions
 from cutlayer.sim.methods.method import MethodOptions, Process, ServerLoad
+from cutlayer.sim.methods.run_block import RunBlockMethod
 from cutlayer.sim.methods.splitfed import train_split
 from cutlayer.sim.methods.update import Update
 
@@ -73,7 +74,7 @@ class BufferedActivation(NamedTuple):
     upload: Payload
 
 
-class GAS(AsyncMethod):
+class GAS(RunBlockMethod):
     """SplitFed without barriers: one server block, which steps on a buffer of activations.
 
     An activation is answered at once with its gradient, from the current server block, and joins the
@@ -106,15 +107,6 @@ class GAS(AsyncMethod):
         if options.generate:
             each = options.samples_per_label or self.recipe.batch_size
             self.balanced = self.recipe.classes * each
-        block = (SERVER,)
-        clients = world.fleet.able
-        trunk = self.joint_chain(0, clients, reads=block, writes=block, at_end=True)
-        self.group = world.learning.interleave(trunk)
-
-    @classmethod
-    def server_replicas(cls, options: Any, participants: int) -> int:  # noqa: ARG003
-        """Return 1: there is a single server block."""
-        return 1
 
     @classmethod
     def server_batches(cls, options: Any, load: ServerLoad) -> list[int]:
@@ -136,13 +128,6 @@ class GAS(AsyncMethod):
         kept = super().learning_options(options)
         sizes = ("activation_buffer", "model_buffer")
         return {name: value for name, value in kept.items() if name not in sizes}
-
-    def open_chain(self, client: int, index: int) -> Chain:
-        """Open the chain of an update, whose optimizer continues from the client's last folded one."""
-        parts, samples = shared(*self.parts), self.world.fleet.clients[client].samples
-        return self.world.learning.chain(
-            index, client, samples, reads=parts, averages=parts, at_end=True
-        )
 
     def device(self, device: DeviceEndpoint, update: Update) -> Process:  # noqa: ARG002
         """Send activations and receive their gradients; at the end, send the device block."""
@@ -220,8 +205,7 @@ class GAS(AsyncMethod):
         updates, self.models = self.models, []
         yield self.aggregate(updates)
         self.fold(updates, weights=[u.chain.weight * self.staleness_weight(u) for u in updates])
-        if self.window.closed:
-            self.world.learning.publish(self.group)
+        self.publish_at_close()
 
 
 def _buffered(options: GASOptions, load: ServerLoad) -> int:
