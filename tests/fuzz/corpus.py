@@ -319,7 +319,6 @@ def _read(path: Path) -> str:
 
 SETS = (
     "training.batch_size=5",
-    "methods=[mergesfl, {smofi: {staleness: {polynomial: {a: 0.5}}}}, {cse_fsl: {server: replicas}}]",
     "topology.star.clients.0.link={up: 1 Mbit/s, down: 2 Mbit/s, delay: 3 ms}",
     "methods.5.ecofed.bits=4",
     "methods=[splitfed, {ecofed: {period: 3}, label: x}]",
