@@ -1,9 +1,10 @@
 """Costs of a layer and of a block of layers, as plain figures that need no torch."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 Shape = tuple[int, ...]
+Unpriced = Literal["error", "bytes"]  # what becomes of an operation without a cost rule
 FLOAT_BYTES: Final = 4  # of a float32 value
 
 
@@ -39,7 +40,8 @@ class BlockCost:
     in the block that autograd saves, and the block's output. A part of the model therefore holds
     (its input + the sum over its blocks) x batch size, in addition to weights, gradients and optimizer
     state. `parameter_tensors` and `state_bytes` cover the whole state dict; `buffer_bytes` only its
-    tensors that are not parameters, such as BatchNorm's running statistics.
+    tensors that are not parameters, such as BatchNorm's running statistics. `unpriced` are the
+    operations without a rule that are priced by the bytes that they move.
     """
 
     name: str
@@ -53,6 +55,7 @@ class BlockCost:
     output_bytes: int
     saved_activation_bytes: int
     buffer_bytes: int = 0
+    unpriced: tuple[str, ...] = ()
 
     @property
     def forward_flops(self) -> int:

@@ -12,12 +12,21 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cutlayer.models.block_cost import BlockCost, LayerCost
+from cutlayer.models.block_cost import FLOAT_BYTES, BlockCost, LayerCost, Unpriced
 from cutlayer.models.catalogue import build
+from cutlayer.models.cpu_kernels import cpu_kernels, lstm_workspace_bytes
 from cutlayer.models.errors import CostError
 from cutlayer.models.meta import State, meta_call, meta_state
 from cutlayer.models.model import Model
-from cutlayer.models.operators import COVERED, NO_RULES, Rule, arithmetic, is_free
+from cutlayer.models.operators import (
+    COVERED,
+    NO_RULES,
+    Arithmetic,
+    Operation,
+    Rule,
+    arithmetic,
+    is_free,
+)
 
 # A large prime, so that a tensor whose size is a multiple of it has the batch among its dimensions.
 # On `meta` the size costs nothing.
@@ -32,25 +41,27 @@ def module_cost(
     name: str = "",
     rules: Mapping[str, Rule] = NO_RULES,
     dtype: torch.dtype = torch.float32,
+    unpriced: Unpriced = "error",
 ) -> BlockCost:
     """Return the cost of any module for an input of this shape (per sample) and type.
 
     With `first`, the input is data and needs no gradient. Parameters that do not require a gradient get
-    none. `rules` cover operations that have no rule in `models.operators`. Raises CostError for an
-    operation without a rule.
+    none. `rules` cover operations that have no rule in `models.operators`. An operation without any
+    rule raises CostError or, if `unpriced` is `bytes`, costs the bytes that it moves.
     """
     state = meta_state(module)
     x = torch.empty(_BATCH, *input_shape, device="meta", dtype=dtype, requires_grad=not first)
-    recorder = _Recorder(module, state, name, rules)
+    recorder = _Recorder(module, state, name, rules, unpriced)
     saved = [x]
 
     def save(tensor: Tensor) -> Tensor:
         saved.append(tensor)
         return tensor
 
-    with torch.enable_grad(), saved_tensors_hooks(save, lambda tensor: tensor), recorder:
+    hooks = saved_tensors_hooks(save, lambda tensor: tensor)
+    with torch.enable_grad(), cpu_kernels(), hooks, recorder:
         output = meta_call(module, x, state)
-    held = {_storage(t): _per_sample_bytes(t) for t in (*saved, output)}
+    held = {_storage(t): _stored_bytes(t) for t in (*saved, output)}
     for outside in (x, *state.values()):
         held.pop(_storage(outside), None)
     parameters = list(module.parameters())
@@ -68,11 +79,14 @@ def module_cost(
         output_bytes=_per_sample_bytes(output),
         saved_activation_bytes=sum(held.values()),
         buffer_bytes=sum(tensors[name].nbytes for name in buffers),
+        unpriced=tuple(recorder.unpriced),
     )
 
 
-def block_costs(model: Model, detached: int = 0) -> tuple[BlockCost, ...]:
-    """Return the cost of every block of a model, in order.
+def block_costs(
+    model: Model, detached: int = 0, unpriced: Unpriced = "error"
+) -> tuple[BlockCost, ...]:
+    """Return the cost of every block of a model, in order; `unpriced` as in `module_cost`.
 
     The inputs of block 0 and of block `detached` need no gradient. `detached` is the first block on a
     server that sends no gradient back to the device (local loss, EcoFed).
@@ -85,6 +99,7 @@ def block_costs(model: Model, detached: int = 0) -> tuple[BlockCost, ...]:
             name=model.block_names[i],
             rules=model.cost_rules,
             dtype=torch.float32 if i else model.input_dtype,
+            unpriced=unpriced,
         )
         for i, block in enumerate(model.blocks)
     )
@@ -95,10 +110,11 @@ def model_cost(
     classes: int,
     input_shape: tuple[int, ...] = (3, 32, 32),
     detached: int = 0,
+    unpriced: Unpriced = "error",
 ) -> tuple[BlockCost, ...]:
-    """Return the cost of every block of a model by name, in order; `detached` as in `block_costs`."""
+    """Return the cost of every block of a model by name, in order; the rest as in `block_costs`."""
     model = build(model_name, classes=classes, input_shape=input_shape, seed=0, device="meta")
-    return block_costs(model, detached)
+    return block_costs(model, detached, unpriced)
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -109,10 +125,16 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """
 
     def __init__(
-        self, module: nn.Module, state: State, name: str, rules: Mapping[str, Rule]
+        self,
+        module: nn.Module,
+        state: State,
+        name: str,
+        rules: Mapping[str, Rule],
+        unpriced: Unpriced,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._rules = rules
+        self._rules, self._unpriced = rules, unpriced
+        self.unpriced: dict[str, None] = {}  # operations priced by their bytes, in order
         self.layers: list[LayerCost] = []
         self._weights = {_storage(tensor) for tensor in state.values()}
         self._uncounted = {
@@ -141,26 +163,37 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        operation = func._schema.name.rpartition("::")[2]
-        output = result[0] if isinstance(result, tuple | list) else result
-        if isinstance(output, Tensor) and not is_free(func, operation):
-            pointwise = torch.Tag.pointwise in func.tags
-            self.layers.append(self._layer(operation, pointwise, args, output))
+        if func is torch.ops.aten.mkldnn_rnn_layer.default:  # on `meta`, its workspace is empty
+            steps, batch, hidden = result[0].shape
+            workspace = lstm_workspace_bytes(steps, batch, hidden)
+            result = (*result[:3], result[3].new_empty(workspace))
+        outputs = result if isinstance(result, tuple | list) else [result]
+        outputs = [output for output in outputs if isinstance(output, Tensor)]
+        if outputs:
+            call = Operation(func, args, kwargs or {}, outputs[0])
+            if not is_free(func, call.name):
+                self.layers.append(self._layer(call, outputs))
         return result
 
-    def _layer(
-        self, operation: str, pointwise: bool, args: Sequence[Any], output: Tensor
-    ) -> LayerCost:
+    def _layer(self, call: Operation, outputs: Sequence[Tensor]) -> LayerCost:
         label, plain = self._running[-1]
+        operation, args, output = call.name, call.args, call.output
         tensors = [t for arg in args for t in (arg if isinstance(arg, list) else [arg])]
         tensors = [t for t in tensors if isinstance(t, Tensor)]
         weights = {_storage(t): t for t in tensors if _storage(t) in self._weights}
         data = [t for t in tensors if _storage(t) not in self._weights]
+        input_bytes, output_bytes = sum(map(_per_sample_bytes, data)), _per_sample_bytes(output)
         try:
-            counted = arithmetic(operation, pointwise, args, output, self._rules)
+            counted = arithmetic(call, self._rules)
         except CostError as error:
-            raise CostError(f"{label or 'module'}: {error}") from None
-        looks_up = operation in COVERED["lookup"]
+            if self._unpriced == "error":
+                raise CostError(f"{label or 'module'}: {error}") from None
+            output_bytes = sum(map(_per_sample_bytes, outputs))
+            moved = _BATCH * (input_bytes + output_bytes) // FLOAT_BYTES
+            needed = any(t.requires_grad for t in tensors)
+            counted = Arithmetic("elementwise", moved, moved * needed)
+            self.unpriced[operation] = None
+        looks_up = operation in (*COVERED["lookup"], *COVERED["bag"])
         own = [self._uncounted.pop(key) for key in weights if key in self._uncounted]
         return LayerCost(
             name=label if plain else ".".join(filter(None, (label, operation.strip("_")))),
@@ -168,8 +201,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             forward_flops=counted.forward_flops // _BATCH,
             backward_flops=counted.backward_flops // _BATCH,
             weight_bytes=0 if looks_up else sum(weight.nbytes for weight in weights.values()),
-            input_bytes=sum(map(_per_sample_bytes, data)),
-            output_bytes=_per_sample_bytes(output),
+            input_bytes=input_bytes,
+            output_bytes=output_bytes,
             parameters=sum(own),
             parameter_tensors=len(own),
             column_bytes=counted.column_bytes // _BATCH,
@@ -183,3 +216,9 @@ def _storage(tensor: Tensor) -> int:
 def _per_sample_bytes(tensor: Tensor) -> int:
     """Return bytes per sample; 0 if they do not grow with the batch, such as BatchNorm's statistics."""
     return tensor.nbytes // _BATCH if tensor.numel() % _BATCH == 0 else 0
+
+
+def _stored_bytes(tensor: Tensor) -> int:
+    """Return bytes per sample of the storage behind a tensor, which may be a view of a part of it."""
+    stored = tensor.untyped_storage().nbytes()
+    return stored // _BATCH if stored % _BATCH == 0 else 0

@@ -2,54 +2,64 @@
 
 A multiply-accumulate is 2 FLOPs; adding a bias is not counted. Normalisation, pooling and elementwise
 operations are counted per value; on a device they mostly cost the bytes that they move. An operation
-without a rule is an error and never free. A user's model can bring
-rules of its own (`Model.cost_rules`). docs/reference/operations.md lists the operations with a rule.
+without a rule here has the forward FLOPs that torch's own `torch.utils.flop_counter` counts. If torch
+has no formula either, it is an error and never free. A user's model can bring rules of its own
+(`Model.cost_rules`). docs/reference/operations.md lists the operations with a rule.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
-from typing import Any
+from math import ceil, log2, prod
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
+from cutlayer.models.covered import COVERED, KIND_OF
 from cutlayer.models.errors import CostError
+from cutlayer.models.products import (
+    Arithmetic,
+    attention,
+    convolution,
+    counted_by_torch,
+    product,
+    recurrent,
+)
+
+__all__ = ["COVERED", "NO_RULES", "Arithmetic", "Operation", "Rule", "arithmetic", "is_free"]
 
 # Batch normalisation, per value. Forward: mean 1, variance 3, scale and shift 2. Backward: sum of
 # the gradient 1, its product with the centred input 3, gradient with respect to the input 5.
 NORM_FORWARD, NORM_BACKWARD = 6, 9
-
-# Operations with a rule, by name, in addition to all that torch tags as pointwise. Those of `norm` match
-# parts of names (native_batch_norm). `free` operations, like views, cost nothing.
-COVERED: Mapping[str, tuple[str, ...]] = {
-    "convolution": ("convolution", "_convolution"),
-    "linear": ("mm", "bmm", "mv", "linear", "addmm", "addmv", "baddbmm"),
-    "norm": ("batch_norm", "layer_norm", "group_norm"),
-    "window pool": ("max_pool2d", "max_pool2d_with_indices", "avg_pool2d"),
-    "pool": ("_adaptive_avg_pool2d", "adaptive_max_pool2d", "mean", "sum", "amax"),
-    "elementwise": (
-        *("_softmax", "_safe_softmax", "_log_softmax", "native_dropout", "bernoulli_"),
-        *("hardswish", "hardswish_", "hardsigmoid", "hardsigmoid_"),
-    ),
-    "lookup": ("embedding",),
-    "draws": ("rand_like", "randn_like", "randint_like", "uniform_", "normal_", "random_"),
-    "moves": ("clone", "cat", "stack", "copy_", "_to_copy", "constant_pad_nd", "repeat"),
-    "free": (
-        *("detach", "_unsafe_view", "_reshape_alias", "lift_fresh", "empty_like", "new_empty"),
-        *("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"),
-    ),
+# Values of the input from which an interpolation computes a value of its output.
+INTERPOLATED: Final = {
+    "linear": 2,
+    "bilinear": 4,
+    "trilinear": 8,
+    "bicubic": 16,
+    "grid_sampler_2d": 4,
+    "grid_sampler_3d": 8,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Arithmetic:
-    """The class and the FLOPs of one operation on a whole batch."""
+class Operation:
+    """A call of an operator: its arguments and its first output, whole batches on `meta`."""
 
-    op_class: str
-    forward_flops: int
-    backward_flops: int
-    column_bytes: int = 0
+    function: torch._ops.OpOverload
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    output: Tensor
+
+    @property
+    def name(self) -> str:
+        """The operator's name, with its namespace if that is not torch's `aten`."""
+        return self.function._schema.name.removeprefix("aten::")
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """The tensors among the arguments, without those in lists."""
+        return [arg for arg in self.args if isinstance(arg, Tensor)]
 
 
 # Computes the cost from an operation's arguments and its (first) output, whole batches on `meta`.
@@ -57,50 +67,66 @@ Rule = Callable[[Sequence[Any], Tensor], Arithmetic]
 NO_RULES: Mapping[str, Rule] = {}
 
 
-def arithmetic(
-    operation: str,
-    tagged: bool,
-    args: Sequence[Any],
-    output: Tensor,
-    own: Mapping[str, Rule] = NO_RULES,
-) -> Arithmetic:
-    """Return the cost of an aten operation (`tagged`: torch tags it as pointwise).
+def arithmetic(call: Operation, own: Mapping[str, Rule] = NO_RULES) -> Arithmetic:
+    """Return the cost of an operation.
 
     `own` are the model's rules, by operation, for those without a rule here. Raises CostError if there
     is no rule at all.
     """
-    tensors = [arg for arg in args if isinstance(arg, Tensor)]
+    name, args, output, tensors = call.name, call.args, call.output, call.tensors
     needed = any(tensor.requires_grad for tensor in tensors)
     size = output.numel()
-    if operation in COVERED["convolution"]:
-        return _convolution(args, output)
-    if operation in COVERED["linear"]:
-        left, right = args[1:3] if "add" in operation else args[:2]
-        flops = 2 * size * left.shape[-1]
-        return Arithmetic("linear", flops, flops * (left.requires_grad + right.requires_grad))
-    if any(kind in operation for kind in COVERED["norm"]):
+    match KIND_OF.get(name):
+        case "convolution":
+            return convolution(args, output)
+        case "linear":
+            return product(name, args, output)
+        case "attention":
+            return attention(*args[:3])
+        case "recurrent":
+            return recurrent(args)
+        case "window pool":
+            window = (args[1],) if isinstance(args[1], int) else tuple(args[1])
+            sides = 3 if "3d" in name else 2
+            flops = size * prod(window * sides if len(window) == 1 else window)
+            back = flops if "avg" in name else size
+            return Arithmetic("pool", flops, back * needed)
+        case "pool":
+            flops = tensors[0].numel()
+            return Arithmetic("pool", flops, flops * needed)
+        case "interpolation":
+            flops = size * _interpolation(name)
+            return Arithmetic("elementwise", flops, flops * needed)
+        case "fourier":
+            flops = _fourier(args, output)
+            return Arithmetic("elementwise", flops, flops * needed)
+        case "sort":
+            flops = size * max(1, ceil(log2(max(1, _sorted_length(args, output)))))
+            return Arithmetic("elementwise", flops, size * needed)
+        case "draws" | "discrete":
+            return Arithmetic("elementwise", size, 0)
+        case "bag":  # adds up the rows of its indices
+            flops = args[1].numel() * args[0].shape[-1]
+            return Arithmetic("elementwise", flops, flops * needed)
+        case "unfold":  # backward adds up what was copied
+            most = max(size, tensors[0].numel())
+            return Arithmetic("elementwise", most, most * needed)
+        case "moves":
+            return Arithmetic("elementwise", 0, 0)
+        case "elementwise" | "rearrangement" | "lookup":  # a lookup reads rows of a table, not all
+            return Arithmetic("elementwise", size, size * needed)
+    if any(part in name for part in COVERED["norm"]):
         return Arithmetic("norm", NORM_FORWARD * size, NORM_BACKWARD * size * needed)
-    if operation in COVERED["window pool"]:
-        window = (args[1],) if isinstance(args[1], int) else tuple(args[1])
-        flops = size * prod(window * 2 if len(window) == 1 else window)
-        back = flops if operation == "avg_pool2d" else size
-        return Arithmetic("pool", flops, back * needed)
-    if operation in COVERED["pool"]:
-        flops = tensors[0].numel()
-        return Arithmetic("pool", flops, flops * needed)
-    if operation in COVERED["draws"]:
-        return Arithmetic("elementwise", size, 0)
-    if operation in COVERED["lookup"]:  # reads rows of a table, not all of it
+    if torch.Tag.pointwise in call.function.tags:
         return Arithmetic("elementwise", size, size * needed)
-    if operation in COVERED["moves"]:
-        return Arithmetic("elementwise", 0, 0)
-    if tagged or operation in COVERED["elementwise"]:
-        return Arithmetic("elementwise", size, size * needed)
-    if operation in own:
-        return own[operation](args, output)
+    if name in own:
+        return own[name](args, output)
+    counted = counted_by_torch(call.function, args, call.kwargs, output)
+    if counted is not None:
+        return counted
     raise CostError(
-        f"no cost rule for the operation {operation!r}; a model of your own can bring one "
-        "(`cost_rules`)"
+        f"no cost rule for the operation {name!r}; a model of your own can bring one "
+        "(`cost_rules`), or a scenario prices it by its bytes (`model: {unpriced: bytes}`)"
     )
 
 
@@ -112,23 +138,24 @@ def is_free(function: torch._ops.OpOverload, operation: str) -> bool:
     return operation in COVERED["free"] or makes or view
 
 
-def _convolution(args: Sequence[Any], output: Tensor) -> Arithmetic:
-    inputs, weight, transposed, groups = args[0], args[1], args[6], args[8]
-    # One filter, weight.shape[1:], is applied once for each output value; in a transposed convolution
-    # once for each input value.
-    applications = (inputs if transposed else output).numel()
-    flops = 2 * applications * prod(weight.shape[1:])
-    channels = inputs.shape[1]
-    op_class = "conv"
-    if groups == channels and groups > 1:
-        op_class = "depthwise"
-    elif channels <= 4:
-        op_class = "conv_input"
-    elif prod(weight.shape[2:]) == 1:
-        op_class = "pointwise"
-    positions = applications // weight.shape[0]
-    column = 0
-    if op_class != "depthwise" and prod(weight.shape[2:]) > 1:
-        column = positions * groups * prod(weight.shape[1:]) * weight.element_size()
-    gradients = inputs.requires_grad + weight.requires_grad
-    return Arithmetic(op_class, flops, flops * gradients, column)
+def _interpolation(name: str) -> int:
+    """Return the FLOPs of a value: it is copied, or a weighted sum of its neighbours."""
+    for kind, neighbours in sorted(INTERPOLATED.items(), key=lambda item: -len(item[0])):
+        if kind in name:
+            return 2 * neighbours
+    return 1
+
+
+def _fourier(args: Sequence[Any], output: Tensor) -> int:
+    """Return 5 N log2 N for a complex transform of N values, half of it if one side is real."""
+    inputs, dims = args[:2]
+    real = not (inputs.is_complex() and output.is_complex())
+    full = output if inputs.is_complex() else inputs
+    length = prod(full.shape[dim] for dim in dims)
+    return int(5 * full.numel() * log2(max(2, length))) // (2 if real else 1)
+
+
+def _sorted_length(args: Sequence[Any], output: Tensor) -> int:
+    """Return the length of what `sort(input, dim=-1)` sorts; the overload with `stable` has it first."""
+    dim = next((arg for arg in args[1:] if isinstance(arg, int) and not isinstance(arg, bool)), -1)
+    return output.shape[dim] if output.ndim else 1

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from cutlayer.models.block_cost import BlockCost, Shape
+from cutlayer.models.block_cost import BlockCost, Shape, Unpriced
 from cutlayer.models.errors import checked_cut
 from cutlayer.models.outline_cache import cached
 
@@ -20,7 +20,7 @@ class ModelOutline:
     """The shapes and costs of a model; the fields are those of `models.Model`.
 
     `shapes` are per sample: before, between and after the blocks. `blocks` are the costs of training
-    the whole model.
+    the whole model. `unpriced` says what becomes of operations without a cost rule.
     """
 
     name: str
@@ -31,6 +31,7 @@ class ModelOutline:
     shapes: tuple[Shape, ...]
     blocks: tuple[BlockCost, ...]
     takes_tokens: bool = False
+    unpriced: Unpriced = "error"
 
     def __len__(self) -> int:
         """Return the number of blocks, which is also the last cut."""
@@ -46,7 +47,8 @@ class ModelOutline:
         def compute() -> tuple[BlockCost, ...]:
             from cutlayer.models.cost import model_cost
 
-            return model_cost(self.name, self.classes, self.input_shape, cut)[cut:]
+            costs = model_cost(self.name, self.classes, self.input_shape, cut, self.unpriced)
+            return costs[cut:]
 
         key = ["detached", self.name, self.classes, self.input_shape, cut]
         return _kept(self.name, tuple[BlockCost, ...], key, compute)
@@ -65,8 +67,13 @@ class ModelOutline:
         return cached(BlockCost, ["head", shape, self.shapes[-1]], compute)
 
 
-def outline(name: str, *, classes: int, input_shape: Shape) -> ModelOutline:
+def outline(
+    name: str, *, classes: int, input_shape: Shape, unpriced: Unpriced = "error"
+) -> ModelOutline:
     """Return the outline of a model of the catalogue or of a user's `package.module:Object`.
+
+    Operations without a cost rule raise CostError or, if `unpriced` is `bytes`, cost the bytes that they
+    move.
 
     Raises UnknownModelError, ModelError or CostError.
     """
@@ -83,11 +90,12 @@ def outline(name: str, *, classes: int, input_shape: Shape) -> ModelOutline:
             feature_blocks=model.feature_blocks,
             min_batch=model.min_batch,
             shapes=tuple(model.activation_shape(cut) for cut in range(len(model) + 1)),
-            blocks=block_costs(model),
+            blocks=block_costs(model, unpriced=unpriced),
             takes_tokens=not model.input_dtype.is_floating_point,
+            unpriced=unpriced,
         )
 
-    return _kept(name, ModelOutline, ["outline", name, classes, input_shape], compute)
+    return _kept(name, ModelOutline, ["outline", name, classes, input_shape, unpriced], compute)
 
 
 def _kept(name: str, kind: Any, key: list[Any], compute: Callable[[], T]) -> T:

@@ -6,7 +6,7 @@ FLOP/s. Nothing that costs time or bytes has a default.
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -66,11 +66,14 @@ class Model(Section):
 
     Several cuts are by the name of a device, of a client or of a group of clients; `default` is the cut
     of all other clients. `batch_norm` says which tensors of BatchNorm are averaged, trained and sent.
+    `unpriced` says what becomes of an operation without a cost rule: `bytes` prices it by the bytes that
+    it moves.
     """
 
     name: ModelName
     cut: Annotated[Whole | CutsByName, either(Whole, CutsByName, is_mapping)]
     batch_norm: BatchNorm = "averaged"
+    unpriced: Literal["error", "bytes"] = "error"
 
     @property
     def named_cuts(self) -> Mapping[str, int]:

@@ -206,7 +206,12 @@ def model_of(scenario: Scenario, info: DatasetInfo) -> ModelOutline:
 
     Raises UnknownModelError, ModelError or CostError.
     """
-    return outline(scenario.model.name, classes=info.classes, input_shape=info.input_shape)
+    return outline(
+        scenario.model.name,
+        classes=info.classes,
+        input_shape=info.input_shape,
+        unpriced=scenario.model.unpriced,
+    )
 
 
 def shards_of(scenario: Scenario, seed: int, info: DatasetInfo, clients: Sequence[str]) -> Held:

@@ -167,6 +167,9 @@ def coarse_figures(plan: Plan) -> tuple[str, ...]:
     for name, link in links_of(plan.scenario).items():
         if link.unsure:
             texts.append(f"link {name}: {', '.join(link.unsure)} guessed or recalled")
+    if operations := dict.fromkeys(name for block in plan.blocks for name in block.unpriced):
+        model = plan.scenario.model.name
+        texts.append(f"model {model}: {', '.join(operations)} guessed by the bytes moved")
     return (*texts, *assumed_delays(plan.scenario))
 
 

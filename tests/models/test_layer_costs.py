@@ -294,14 +294,29 @@ def test_functional_calls_are_counted():
     assert cost.parameters == 15
 
 
-class Sorting(nn.Module):
+class Inverting(nn.Module):
     def forward(self, x):
-        return x.sort(dim=1).values
+        return torch.linalg.inv(x)
 
 
 def test_an_operation_without_a_rule_is_an_error():
-    with pytest.raises(CostError, match=r"middle\.1: no cost rule for the operation 'sort'"):
-        module_cost(nn.Sequential(nn.ReLU(), Sorting()), (4,), first=False, name="middle")
+    with pytest.raises(
+        CostError, match=r"middle\.1: no cost rule for the operation 'linalg_inv_ex'"
+    ):
+        module_cost(nn.Sequential(nn.ReLU(), Inverting()), (4, 4), first=False, name="middle")
+
+
+def test_an_operation_without_a_rule_can_cost_the_bytes_that_it_moves():
+    module = nn.Sequential(nn.ReLU(), Inverting())
+    cost = module_cost(module, (4, 4), first=False, name="middle", unpriced="bytes")
+    layer = cost.layers[-1]
+    assert cost.unpriced == ("linalg_inv_ex",)
+    assert (layer.name, layer.op_class) == ("middle.1.linalg_inv_ex", "elementwise")
+    # Reads and writes 16 values; the second output, one status of 4 bytes, counts as one more.
+    assert (layer.input_bytes, layer.output_bytes) == (64, 68)
+    assert layer.forward_flops == layer.backward_flops == 33
+    covered = module_cost(nn.ReLU(), (4, 4), first=False, unpriced="bytes")
+    assert covered == module_cost(nn.ReLU(), (4, 4), first=False)
 
 
 def test_average_pooling_norms_and_dropout_are_counted():
