@@ -470,10 +470,23 @@ def list_(
 
 @app.command()
 def show(
-    name: Annotated[
-        str,
-        typer.Argument(help="A scenario (or its file), method, model, data set, device or link."),
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[data] NAME",
+            help="A scenario (or its file), method, model, data set, device or link; "
+            "`data SCENARIO`: which client holds which samples.",
+        ),
     ],
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Of data: draw the picture as .png, .svg or .pdf, or write the partition as .json.",
+        ),
+    ] = None,
+    data_dir: DataDir = None,
     plot: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Draw the scenario's topology as .png, .svg or .pdf."),
@@ -481,14 +494,14 @@ def show(
     no_user_code: NoUserCode = False,
     force: Force = False,
 ) -> None:
-    """Show a scenario, method, model, data set, device or link.
+    """Show a scenario, method, model, data set, device or link, or who holds which data.
 
     Devices and links are shown with the sources of their figures.
     """
     _user_code(forbid=no_user_code)
-    from cutlayer.sim.commands.show import show_command
+    from cutlayer.sim.commands.show import show_words
 
-    show_command(name, plot, force=force)
+    show_words(names, plot, overrides=overrides or [], out=out, data_dir=data_dir, force=force)
 
 
 @app.command()

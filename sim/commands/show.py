@@ -1,6 +1,7 @@
 """`cutlayer show`: the details of anything that `list` names, and the topology of a scenario."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -21,6 +22,7 @@ from cutlayer.sim.commands.catalogue import (
     model_summary,
 )
 from cutlayer.sim.commands.console import CommandConsole, make_console, print_as_it_is
+from cutlayer.sim.commands.show_data import show_data_command
 from cutlayer.sim.data.catalogue import DATASETS
 from cutlayer.sim.files.atomic import check_output_file
 from cutlayer.sim.methods import registry
@@ -36,6 +38,34 @@ from cutlayer.topologies.stack import Stack
 from cutlayer.topologies.units import format_duration, format_rate, format_size
 
 FORMATS = (".png", ".svg", ".pdf")
+
+
+def show_words(
+    words: Sequence[str],
+    plot: Path | None,
+    *,
+    overrides: Sequence[str],
+    out: Path | None,
+    data_dir: Path | None,
+    force: bool,
+) -> None:
+    """Show what a name, or `data` and a name, refer to."""
+    if len(words) == 2 and words[0] == "data":
+        if plot is not None:
+            raise UserError("--plot draws a topology; the picture of data is drawn with --out")
+        if (dataset := canonical(words[1], DATASETS)) is None:
+            show_data_command(words[1], overrides, out=out, data_dir=data_dir, force=force)
+        elif out is not None:
+            raise UserError(f"--out: {dataset} is a data set; clients hold samples in a scenario")
+        else:
+            _show_dataset(dataset)
+        return
+    if len(words) > 1:
+        raise UserError(f"show: expected one name, or data and a scenario, got {' '.join(words)}")
+    for option, given in (("--set", overrides), ("--out", out), ("--data-dir", data_dir)):
+        if given:
+            raise UserError(f"{option} is for `show data SCENARIO`")
+    show_command(words[0], plot, force=force)
 
 
 def show_command(name: str, plot: Path | None = None, *, force: bool = False) -> None:
