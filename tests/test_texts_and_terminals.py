@@ -48,7 +48,7 @@ def without_encoding(file: Path) -> Iterator[str]:
     }
     for call, name, owner in calls(file):
         where = f"{file.relative_to(ROOT)}:{call.lineno}: {name}"
-        if name == "open" and owner in ("os", "gzip", "archive"):  # of bytes
+        if name == "open" and owner in ("os", "gzip", "archive", "Image"):  # of bytes
             continue
         if (name in OPENERS and not is_binary(call) and not names_encoding(call)) or (
             name in PROCESSES

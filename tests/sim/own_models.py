@@ -106,6 +106,16 @@ def statistics(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> M
     )
 
 
+def rows(classes: int = 2, input_shape: Sequence[int] = (2,)) -> Model:
+    """Linear layers for rows of features."""
+    blocks = [
+        ("first", nn.Sequential(nn.Linear(*input_shape, 6), nn.ReLU())),
+        ("second", nn.Sequential(nn.Linear(6, 6), nn.ReLU())),
+        ("last", nn.Linear(6, classes)),
+    ]
+    return Model("rows", blocks, input_shape, classes, feature_blocks=1)
+
+
 def flat_statistics(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
     """BatchNorm with one value per channel and sample, which cannot train on a single sample."""
     channels, height, width = input_shape

@@ -97,7 +97,28 @@ LEARNING = {
     "data.augment.crop": Change("data.augment={crop: true}"),
     "data.augment.flip": Change("data.augment={flip: true}"),
     "model.name": Change("model.name=vgg5"),
+    "data.partition.by.column": Change(
+        "data.partition={by: right}",
+        (
+            "data={dataset: {csv: {train: FOLDER/rows.csv, label: kind, features: [x, y]}},"
+            " test_fraction: 0.2, partition: {by: left}}",
+            "model={name: 'own_models:rows', cut: 1}",
+        ),
+    ),
+    "data.partition.quantity.dirichlet": Change(
+        "data.partition.quantity.dirichlet=0.7", partition("{quantity: {dirichlet: 0.8}}")
+    ),
+    "data.partition.quantity.lognormal": Change(
+        "data.partition.quantity.lognormal=0.7", partition("{quantity: {lognormal: 0.5}}")
+    ),
+    "data.partition.quantity.min_samples": Change(
+        "data.partition.quantity.min_samples=2", partition("{quantity: {dirichlet: 0.8}}")
+    ),
     "model.cut": Change("model.cut=2", not_for=UNCUT),
+    "model.batch_norm": Change(
+        "model.batch_norm=local",
+        ("model={name: 'own_models:statistics', cut: 2}", "methods=[splitfed, classic_fl]"),
+    ),
     "codec": Change("codec={down: bf16}", ("methods=[splitfed, split_learning]",)),
     "training.rounds": Change("training.rounds=4"),
     "training.clients_per_round": Change(
@@ -272,6 +293,7 @@ TIME = {
         "availability=[{clients: raspberry-pi-4b, on_disconnect: resume, "
         "offline: [{from: 0.1 s, until: 5 s}]}]"
     ),
+    "model.unpriced": Change("model.unpriced=bytes"),
     "name": Change("name=other"),
     "description": Change("description=in other words"),
     "data.dir": Change("data.dir=."),
@@ -404,11 +426,14 @@ def test_every_field_is_classified_as_learning_or_time() -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of VGG5 (the shipped ones under another name, and different ones) and two splits."""
+    """Weights of VGG5 (the shipped ones under another name, and different ones), splits, a table."""
     folder_of_files = tmp_path_factory.mktemp("files")
     split = [list(range(10)), list(range(10, 30)), list(range(30, 60))]
     for name, shards in {"split": split, "other": [split[0][::-1], *split[1:]]}.items():
         (folder_of_files / f"{name}.json").write_text(json.dumps(shards), encoding="utf-8")
+    rows = [f"{i % 2},{i},{i % 7},{i % 3},{i // 30}" for i in range(90)]
+    table = "\n".join(["kind,x,y,left,right", *rows])
+    (folder_of_files / "rows.csv").write_text(table, encoding="utf-8")
     path = shipped("vgg5")
     assert path is not None
     tensors, _ = load_weights(path)

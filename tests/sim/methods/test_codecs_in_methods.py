@@ -53,7 +53,7 @@ def each(costs: tuple[LayerCost, ...]) -> int:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_message_is_encoded_and_decoded_once(method: str) -> None:
-    coded = METHODS[method].sends
+    coded = {"up", "down"}.intersection(METHODS[method].sends)
     if not coded:
         assert flops(run(method)) > 0
         return
