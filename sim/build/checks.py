@@ -137,6 +137,10 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
     if not plan.info.is_image and (scenario.data.augment.crop or scenario.data.augment.flip):
         rule = f"crops and flips images, and {plan.info.name} has inputs of shape"
         yield loaded.problem(("data", "augment"), f"{rule} {plan.info.input_shape}")
+    skew = scenario.data.feature_skew
+    if skew is not None and not plan.info.is_image and (skew.rotation or skew.contrast):
+        rule = f"rotation and contrast are of images, and {plan.info.name} has inputs of shape"
+        yield loaded.problem(("data", "feature_skew"), f"{rule} {plan.info.input_shape}")
     for field in ("target_accuracy", "patience"):
         if not trains and getattr(scenario.stop, field) is not None:
             rule = "needs an accuracy, and the executor none trains nothing: use inline"

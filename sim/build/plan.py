@@ -22,7 +22,8 @@ from cutlayer.sim.build.topology import make_topology
 from cutlayer.sim.codecs.codecs import Codecs
 from cutlayer.sim.control.controller import CUTS, Controller
 from cutlayer.sim.control.registry import controller_of
-from cutlayer.sim.data.datasets import DatasetInfo, describe
+from cutlayer.sim.data.datasets import Dataset, DatasetInfo, describe
+from cutlayer.sim.data.feature_skew import FeatureSkew
 from cutlayer.sim.data.given_split import GivenPartition, given_partition
 from cutlayer.sim.data.partition import PARTITIONS, Held, partition
 from cutlayer.sim.data.samples import partition_by_group
@@ -66,6 +67,18 @@ class Plan:
     def able_clients(self) -> int:
         """Return the number of clients that have a batch to train on."""
         return len(self.able())
+
+    def _skew(self) -> dict[str, Ingredient]:
+        skew = self.scenario.data.feature_skew
+        return {} if skew is None else {"feature_skew": skew.model_dump(exclude_none=True)}
+
+    def skewed(self, dataset: Dataset) -> Dataset:
+        """Return the data set with the inputs that the clients have, if the scenario skews them."""
+        section = self.scenario.data.feature_skew
+        if section is None:
+            return dataset
+        skew = FeatureSkew(**section.model_dump(exclude_none=True))
+        return skew.apply(dataset, self.shards, self.seed)
 
     @cached_property
     def client_cuts(self) -> Sequence[int]:
@@ -163,7 +176,7 @@ class Plan:
             classes=self.info.classes,
             cut=self.one_cut(method),
             data=self.info.checksum,
-            partition=rule | {"clients": len(self.shards.sizes)},
+            partition=rule | self._skew() | {"clients": len(self.shards.sizes)},
             augment={"crop": scenario.data.augment.crop, "flip": scenario.data.augment.flip},
             batch_size=training.batch_size,
             local_epochs=training.local_epochs,

@@ -129,7 +129,7 @@ def run(
         datasets = {info: load(info, directory) for info in infos}
         seeds = []
         for plan in plans:
-            dataset = datasets.get(plan.info)
+            dataset = plan.skewed(datasets[plan.info]) if trains else None
             used = versions(executor, dataset, None)
             if curves is not None:
                 used["curves"] = "attached: trained once for each learning digest"

@@ -65,7 +65,7 @@ class Job:
                 runtime = open_runtime(self.executor, settings)
             if runtime is not None:
                 directory = data_folder(plan.scenario, self.data_dir)
-                dataset = _loaded(plan.info, directory, self.folders)
+                dataset = plan.skewed(_loaded(plan.info, directory, self.folders))
                 trained_with = {"numerics": runtime.numerics()}
             with nullcontext() if runtime is None else runtime:
                 found = {

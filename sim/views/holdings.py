@@ -141,7 +141,7 @@ def _draw_colours(figure: "Figure", axes: "Axes", counts: NDArray[np.int64]) -> 
     bar = figure.colorbar(image, ax=axes, location="top", aspect=40, pad=0.02)
     bar.set_label("samples of a class", fontsize=SMALL_TEXT_SIZE, color=GREY)
     bar.ax.tick_params(labelsize=SMALL_TEXT_SIZE - 1)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
 
 
 def _draw_sizes(axes: "Axes", sizes: NDArray[np.int64]) -> None:

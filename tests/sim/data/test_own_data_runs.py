@@ -175,6 +175,17 @@ def test_a_value_without_a_client_and_too_few_values(folder: Path) -> None:
         only(path, "none")
 
 
+def test_rows_have_noise_but_no_rotation(folder: Path) -> None:
+    path = scenario(folder, "{csv: {train: t.csv, features: [n]}}")
+    for skew in ("{rotation: 10}", "{contrast: 0.5}"):
+        with pytest.raises(
+            ValueError, match=r"data\.feature_skew: rotation and contrast are of images"
+        ):
+            run(load_scenario(path, [f"data.feature_skew={skew}"]), executor="none")
+    (noisy,) = run(load_scenario(path, ["data.feature_skew={noise: 1}"]), executor="inline")
+    assert noisy.status == "complete"
+
+
 def test_fields_beside_the_form_are_shown_where_they_belong(folder: Path) -> None:
     path = scenario(folder, "{csv: t.csv, label: n}")
     with pytest.raises(
