@@ -10,11 +10,12 @@ A sample index counts from 0 in the training set that the scenario selects, afte
 - `.npz`: an array of indices for each client, by name, or in client order if unnamed;
 - `.npy`: a row of indices for each client, in client order.
 
-Clients may also be given by number, from 0, instead of by name.
+Clients may also be given by number, from 0, instead of by name: as `3`, `client_3` or `user_3`.
 """
 
 import csv
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -35,6 +36,11 @@ MAX_BYTES: Final = 100_000_000  # of a text, or of the arrays in a file
 MAX_DIGITS: Final = 18  # digits: what fits into 64 bits
 EMPTY: Final = np.empty(0, np.int64)
 LEAF_KEYS: Final = {"users", "num_samples", "user_data"}
+
+# How other tools name clients by their number.
+_NUMBERED: Final = re.compile(
+    r"(?:(?:client|user|party|node|worker)[ _-]?)?([0-9]+)", re.IGNORECASE
+)
 
 ByName = Mapping[str, Ints]
 InOrder = Sequence[Ints]
@@ -113,9 +119,10 @@ def _in_client_order(shards: ByName | InOrder, clients: Sequence[str], *, every:
             raise PartitionError(f"holds {len(shards)} lists for {len(clients)} clients")
         return shards
     names, form = clients, "the client {!r}"
-    if not {*clients} & shards.keys() and all(map(_is_number, shards)):
+    numbers = {name: _number_in(name) for name in shards}
+    if not {*clients} & shards.keys() and all(numbers.values()):
         names, form = [str(number) for number in range(len(clients))], "client {}"
-        numbered = {str(int(name)): shard for name, shard in shards.items()}
+        numbered = {str(int(numbers[name])): shard for name, shard in shards.items()}
         if len(numbered) < len(shards) or not numbered.keys() <= {*names}:
             raise PartitionError(
                 f"numbers the clients: expected 0 to {len(clients) - 1}, each once"
@@ -131,6 +138,12 @@ def _in_client_order(shards: ByName | InOrder, clients: Sequence[str], *, every:
                 f"has no entry for {form.format(name)} (an empty list: no samples)"
             )
     return [shards.get(name, EMPTY) for name in names]
+
+
+def _number_in(name: str) -> str:
+    """Return the number of a client that is named by it, such as "3", "client_3" or "user 3", or ""."""
+    digits = _NUMBERED.fullmatch(name)
+    return digits[1] if digits is not None and _is_number(digits[1]) else ""
 
 
 def _is_number(text: str) -> bool:

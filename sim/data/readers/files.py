@@ -37,8 +37,11 @@ def stamps(files: Iterable[Path]) -> Stamps:
 
 
 @contextmanager
-def errors_of(file: Path) -> Iterator[None]:
-    """Raise DataError with the file's name for a file that cannot be read, or is not text in UTF-8."""
+def errors_of(file: Path | str) -> Iterator[None]:
+    """Raise DataError for a file that cannot be read or is not text in UTF-8.
+
+    `file` is its name in the message, or where it is named.
+    """
     try:
         yield
     except OSError as error:

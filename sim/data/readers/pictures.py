@@ -39,7 +39,7 @@ def decoded(
     if isinstance(source, Path):
         if source.is_dir():
             raise DataError(f"{name}: is a folder, not an image")
-        with errors_of(source):
+        with errors_of(name):
             source = source.read_bytes()
     try:
         with warnings.catch_warnings():

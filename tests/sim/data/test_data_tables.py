@@ -1,5 +1,6 @@
 """Tables as data sets: all formats give the same samples, and mistakes are one sentence."""
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from cutlayer.sim.data import tables
 from cutlayer.sim.data.datasets import Dataset, describe, load
@@ -281,3 +284,54 @@ def test_numbers_of_all_types_in_parquet(tmp_path: Path) -> None:
     info = of(tmp_path / "a.parquet", Columns(), "parquet")
     assert info.class_names == ("a", "b")
     assert loaded(info).train_images.tolist() == [[1, 0.5, 1], [2, 1.5, 0]]
+
+
+def test_a_column_names_image_files(tmp_path: Path) -> None:
+    """As the mappings of federated photo collections have them: user, file, class."""
+    (tmp_path / "files").mkdir()
+    rows = []
+    for number, user in enumerate(("ann", "bob", "ann")):
+        Image.new("RGB", (4, 4), (number * 100, 0, 0)).save(tmp_path / "files" / f"{number}.png")
+        rows.append({"user": user, "file": f"files/{number}.png", "label": "ab"[number % 2]})
+    columns = Columns(image="file", group="user", input_shape=(3, 2, 2))
+    info = of(write("csv", tmp_path / "map.csv", rows), columns)
+    data = loaded(info)
+    assert data.train_images[:, 0, 0, 0].tolist() == [0, 100, 200]
+    assert data.train_images.dtype == torch.uint8
+    assert partition_by_group(describe(info), 2, "by user").held.tolist() == [0, 2, 1]
+    assert of(tmp_path / "map.csv", Columns(image="file")).input_shape == (3, 32, 32)
+    gone = write("csv", tmp_path / "gone.csv", [*rows, {**rows[0], "file": "files/9.png"}])
+    with pytest.raises(
+        DataError, match=r"gone\.csv:5: .*files/9\.png: cannot be read: No such file"
+    ):
+        of(gone, columns)
+    (tmp_path / "files" / "1.png").write_bytes(b"text")
+    write("csv", tmp_path / "map.csv", [*rows, rows[0]])  # a table that has changed is read again
+    with pytest.raises(DataError, match=r"map\.csv:3: .*1\.png: is not an image that Pillow can"):
+        of(tmp_path / "map.csv", columns)
+    with pytest.raises(DataError, match=r"input_shape must be \[1, height, width\]"):
+        of(tmp_path / "map.csv", Columns(image="file", input_shape=(4,)))
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_a_column_holds_encoded_images(tmp_path: Path, kind: Format) -> None:
+    """As the library `datasets` stores them: a struct with the bytes of the file."""
+
+    def encoded(level: int) -> bytes:
+        content = io.BytesIO()
+        Image.new("L", (2, 2), level).save(content, "png")
+        return content.getvalue()
+
+    rows = [
+        {"image": {"bytes": encoded(level), "path": None}, "label": level // 100}
+        for level in (50, 150)
+    ]
+    columns = Columns(image="image", input_shape=(1, 2, 2))
+    path = write(kind, tmp_path / f"a.{kind}", rows)
+    assert loaded(of(path, columns, kind)).train_images[:, 0, 0, 0].tolist() == [50, 150]
+    rows[1]["image"] = {"bytes": b"text", "path": None}
+    with pytest.raises(DataError, match=rf"b\.{kind}: row 2: is not an image that Pillow can read"):
+        of(write(kind, tmp_path / f"b.{kind}", rows), columns, kind)
+    rows[1]["image"] = {"bytes": None, "path": None}
+    with pytest.raises(DataError, match=rf"c\.{kind}: row 2: expected the name of an image, got"):
+        of(write(kind, tmp_path / f"c.{kind}", rows), columns, kind)

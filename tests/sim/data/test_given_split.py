@@ -39,6 +39,7 @@ def written(folder: Path) -> dict[str, Path]:
     return {
         "mapping": write(folder, "mapping.json", dict(reversed(mapping.items()))),
         "numbers": write(folder, "numbers.json", {str(i): s for i, s in enumerate(HELD)}),
+        "words": write(folder, "words.json", {f"client_{i}": s for i, s in enumerate(HELD)}),
         "lists": write(folder, "lists.json", list(HELD)),
         "csv": write(folder, "client.csv", "client,index\n" + "\n".join(lines)),
         "csv turned": write(folder, "index.csv", "\ufeffIndex, Client\r\n" + "\r\n".join(turned)),
@@ -83,6 +84,12 @@ def test_a_sample_is_held_twice_only_with_overlap(tmp_path: Path) -> None:
         ("a.json", {"0": [0], "1": [2]}, "has no entry for client 2"),
         ("a.json", {"0": [0], "3": [2]}, "expected 0 to 2"),
         ("a.json", {"0": [0], "00": [2]}, "each once"),
+        ("a.json", {"0": [0], "client_0": [2]}, "each once"),
+        (
+            "a.json",
+            {"user1": [0], "user2": [2], "user3": []},
+            "numbers the clients: expected 0 to 2",
+        ),
         ("a.json", [[0], [1]], "holds 2 lists for 3 clients"),
         ("a.json", [[0], [1], [10]], "a-2 holds sample 10, and the training set has 10 (0 to 9)"),
         ("a.json", [[0], [-1], []], "a-1 holds sample -1, and"),
