@@ -138,7 +138,10 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
         rule = f"crops and flips images, and {plan.info.name} has inputs of shape"
         yield loaded.problem(("data", "augment"), f"{rule} {plan.info.input_shape}")
     skew = scenario.data.feature_skew
-    if skew is not None and not plan.info.is_image and (skew.rotation or skew.contrast):
+    if skew is not None and plan.info.input_type == "token":
+        rule = f"changes numbers, and the inputs of {plan.info.name} are tokens"
+        yield loaded.problem(("data", "feature_skew"), rule)
+    elif skew is not None and not plan.info.is_image and (skew.rotation or skew.contrast):
         rule = f"rotation and contrast are of images, and {plan.info.name} has inputs of shape"
         yield loaded.problem(("data", "feature_skew"), f"{rule} {plan.info.input_shape}")
     for field in ("target_accuracy", "patience"):

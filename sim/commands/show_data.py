@@ -51,7 +51,8 @@ def show_data_command(
     else:
         assert labels is not None
         counts = label_counts(plan.shards, labels, plan.info.classes)
-    holdings = Holdings(plan.scenario.name, plan.info.name, clients, plan.info.class_names, counts)
+    classes = plan.info.class_names or ("all",)
+    holdings = Holdings(plan.scenario.name, plan.info.name, clients, classes, counts)
     _print(holdings, plan, make_console())
     if out is None:
         return
@@ -80,7 +81,7 @@ def _needs_labels(plan: Plan, out: Path | None) -> bool:
 
 def _labels(plan: Plan, data_dir: Path | None) -> NDArray[np.int64]:
     dataset = load(plan.info, data_folder(plan.scenario, data_dir))
-    labels: NDArray[np.int64] = dataset.train_labels.numpy()
+    labels: NDArray[np.int64] = dataset.train_classes.numpy()
     return labels
 
 

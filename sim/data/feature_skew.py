@@ -65,7 +65,7 @@ class FeatureSkew:
         inputs = (images[:, :1] if grey else images).numpy().copy()
         std = np.asarray(1.0 if dataset.info.is_image else dataset.info.std, np.float32)
         ends = np.cumsum([0, *held.sizes])
-        order = held.order(dataset.train_labels.numpy())
+        order = held.order(dataset.train_classes.numpy())
         for client, (start, end) in enumerate(pairwise(ends)):
             levels = self.levels(seed, client)
             random = generator(seed, "feature noise", client)

@@ -59,6 +59,15 @@ def test_rows_have_noise_in_their_deviations() -> None:
     assert (changed[2] == 0).all()
 
 
+def test_samples_without_classes_are_changed_as_well() -> None:
+    rows = images(torch.zeros(4, 100))
+    info = replace(rows.info, target_type="number", class_names=())
+    changed = FeatureSkew(noise=1.0).apply(
+        replace(rows, info=info, train_labels=torch.rand(4)), HELD, 0
+    )
+    assert changed.train_images.equal(FeatureSkew(noise=1.0).apply(rows, HELD, 0).train_images)
+
+
 def test_a_rotation_turns_counter_clockwise() -> None:
     picture = np.zeros((1, 2, 5, 5), np.float32)
     picture[0, 0, 2, 4] = 1  # in the middle of the right border

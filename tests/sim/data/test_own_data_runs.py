@@ -21,8 +21,16 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from cutlayer.models import Model
+from cutlayer.sim.data.datasets import DatasetInfo
 
 pairs = TensorDataset(torch.eye(4), torch.arange(4) % 2)
+
+def text(data_dir):
+    raise AssertionError("a run that does not train reads no data")
+
+text.info = DatasetInfo(
+    "text", (4,), (6, 6), (2, 2), (), (), ("a", "b"), input_type="token", vocabulary=9
+)
 
 def rows(classes, input_shape):
     first = nn.Sequential(nn.Flatten(), nn.Linear(prod(input_shape), 4), nn.ReLU())
@@ -184,6 +192,15 @@ def test_rows_have_noise_but_no_rotation(folder: Path) -> None:
             run(load_scenario(path, [f"data.feature_skew={skew}"]), executor="none")
     (noisy,) = run(load_scenario(path, ["data.feature_skew={noise: 1}"]), executor="inline")
     assert noisy.status == "complete"
+
+
+def test_tokens_have_no_skew(folder: Path) -> None:
+    path = scenario(folder, "'small_rows:text'")
+    overrides = ["data.test_fraction=null", "data.feature_skew={noise: 1}"]
+    with pytest.raises(
+        ValueError, match=r"feature_skew: changes numbers, and the inputs of .* are"
+    ):
+        run(load_scenario(path, overrides), executor="none")
 
 
 def test_fields_beside_the_form_are_shown_where_they_belong(folder: Path) -> None:
