@@ -55,7 +55,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 def _code_digest() -> str:
     """Return a fingerprint of the code of `models` and of torch's version."""
     fingerprint = blake2b(version("torch").encode(), digest_size=16)
-    for file in sorted(Path(__file__).parent.glob("*.py")):
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
         fingerprint.update(file.name.encode())
         fingerprint.update(blake2b(file.read_bytes()).digest())
     return fingerprint.hexdigest()
