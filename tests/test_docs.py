@@ -153,7 +153,8 @@ def test_examples_of_sections_are_valid(examples: Path) -> None:
 @pytest.mark.parametrize(
     "choices",
     [
-        ("iid", "shards", "dirichlet", "sizes"),
+        ("iid", "shards", "dirichlet", "sizes", "quantity", "file", "users", "by"),
+        ("csv", "jsonl", "parquet", "arrow", "images", "npz", "torch", "leaf", "declared"),
         ("constant", "step", "cosine", "exponential"),
         ("star", "wifi_cell", "cells", "two_tier", "three_tier", "ring", "mesh", "graph"),
         ("network_file", "wifi", "cellular", "distance", "attribute", "all", "spread"),

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cutlayer.models.own_object import looking_in
+from cutlayer.models.own_object import forbid_user_code, looking_in
 from cutlayer.sim.data.arrays import ArrayNames, ArrayOptions, npz_declaration
 from cutlayer.sim.data.datasets import Dataset, describe, load
 from cutlayer.sim.data.image_folder import images_declaration
@@ -266,3 +266,12 @@ def test_mistakes_in_a_torch_dataset_are_one_sentence(name: str, message: str) -
         own(name)
     assert message in str(caught.value), caught.value
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("module")
+def test_a_torch_dataset_is_users_code() -> None:
+    forbid_user_code()
+    with pytest.raises(
+        DataError, match="'my_sets:pairs' cannot be imported: it is a user's own code"
+    ):
+        own("pairs")
