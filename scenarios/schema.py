@@ -38,6 +38,7 @@ from cutlayer.scenarios.file_paths import absolute, place_files
 from cutlayer.scenarios.layout import Topology, clients_in
 from cutlayer.scenarios.methods import Method
 from cutlayer.scenarios.numerics import Numerics
+from cutlayer.scenarios.task import Task
 from cutlayer.scenarios.training import Stop, Training
 from cutlayer.scenarios.transport import ClientsTransport, Ideal, Transport
 from cutlayer.scenarios.unions import either, is_mapping
@@ -133,6 +134,7 @@ class Scenario(Section):
     seeds: Annotated[tuple[Seed, ...], Field(max_length=1000), not_empty, unique] | None = None
     data: Data
     model: Model
+    task: Task | None = None
     training: Training
     numerics: Numerics = Numerics()
     codec: Codec | None = None

@@ -1,8 +1,15 @@
 """The `training` and `stop` sections: rounds, batches, the optimizer and its learning rate."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from cutlayer.scenarios.fields import (
     BelowOne,
@@ -12,6 +19,7 @@ from cutlayer.scenarios.fields import (
     Section,
     Share,
     Switch,
+    Text,
     Whole,
     increasing,
     not_empty,
@@ -19,7 +27,7 @@ from cutlayer.scenarios.fields import (
     unique,
 )
 from cutlayer.scenarios.quantities import Duration
-from cutlayer.scenarios.unions import OneOf
+from cutlayer.scenarios.unions import OneOf, either, is_list, is_mapping
 
 
 class Optimizer(Section):
@@ -108,13 +116,30 @@ class Closing(Section):
         return self
 
 
+Figure = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Figures = Annotated[
+    Figure | tuple[Figure, ...], either(Figure, Annotated[tuple[Figure, ...], unique], is_list)
+]
+
+
+def _one_metric(targets: Any) -> Any:
+    if isinstance(targets, Mapping) and len(targets) != 1:
+        raise rule("must name one metric, the first of task.metrics")
+    return targets
+
+
+Accuracies = Annotated[tuple[Share, ...], unique]
+ByMetric = Annotated[Mapping[Text, Figures], AfterValidator(_one_metric)]
+TargetByMetric = Annotated[Mapping[Text, Figure], AfterValidator(_one_metric)]
+
+
 class Training(Section):
     """How the model is trained; without `clients_per_round`, by all clients in every round.
 
     Without `closing`, a round waits for all of its clients.
     `averaging` weights clients by their samples (FedAvg) or equally. `evaluate_every` is in rounds.
     `uploads_outstanding` is the number of transfers that a device may have in flight. `targets` are
-    accuracies to which the time is reported.
+    accuracies to which the time is reported, or values of another metric, by its name.
     """
 
     rounds: Count
@@ -128,18 +153,32 @@ class Training(Section):
     lr_schedule: LrSchedule = Field(default="constant", validate_default=True)
     evaluate_every: Count = 1
     uploads_outstanding: Count = 1
-    targets: Annotated[tuple[Share, ...], unique] = ()
+    targets: Annotated[Accuracies | ByMetric, either(Accuracies, ByMetric, is_mapping)] = ()
+
+    @property
+    def target_values(self) -> tuple[float, ...]:
+        """The values of the metric to which the time is reported."""
+        return values_of(self.targets)
+
+
+def values_of(targets: Any) -> tuple[float, ...]:
+    """Return the values of targets, as written or validated."""
+    if isinstance(targets, Mapping):
+        (targets,) = targets.values()
+    return tuple(targets) if is_list(targets) else (targets,)
 
 
 class Stop(Section):
     """Ends a run before its last round: at a virtual time, at an accuracy, or without progress.
 
-    With `patience`, a method ends after this number of evaluations in a row whose accuracy is not more
-    than `min_delta` above the best one before them.
+    `target` is a value of the task's first metric, by its name, instead of `target_accuracy`. With
+    `patience`, a method ends after this number of evaluations in a row whose metric is not better than
+    the best one before them by more than `min_delta`.
     """
 
     virtual_time: Duration | None = None
     target_accuracy: Share | None = None
+    target: TargetByMetric | None = None
     patience: Count | None = None
     min_delta: NotNegative = 0.0
 
@@ -150,7 +189,24 @@ class Stop(Section):
             raise rule("has no effect without patience: give one, or leave it out")
         return min_delta
 
+    @field_validator("target")
+    @classmethod
+    def _one_target(
+        cls, target: Mapping[str, float] | None, info: ValidationInfo
+    ) -> Mapping[str, float] | None:
+        if target is not None and info.data.get("target_accuracy") is not None:
+            raise rule("is not allowed together with target_accuracy")
+        return target
+
     @property
-    def by_accuracy(self) -> bool:
-        """Whether the accuracy of a round decides whether there is a next one."""
-        return self.target_accuracy is not None or self.patience is not None
+    def target_value(self) -> float | None:
+        """The value of the metric with which a run ends."""
+        if self.target is not None:
+            (value,) = self.target.values()
+            return value
+        return self.target_accuracy
+
+    @property
+    def by_metric(self) -> bool:
+        """Whether the metric of a round decides whether there is a next one."""
+        return self.target_value is not None or self.patience is not None

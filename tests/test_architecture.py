@@ -23,7 +23,7 @@ LONGEST = 300  # lines of a file whose docstring does not say why it is longer
 TABLE = """
 __main__ -> cli
 build -> clock codecs compute control data endpoints errors learning log methods models network
-        scenarios streams suggestion topologies transport
+        scenarios streams suggestion tasks topologies transport
 calibrate -> compute data errors files models process topologies
 cli -> commands errors files learning loggers models process scenarios version
 clock -> errors topologies
@@ -40,29 +40,30 @@ files -> errors suggestion
 learning -> codecs data errors files models process scenarios suggestion tasks
 log -> errors network
 loggers -> errors files models suggestion
-methods -> clock codecs compute endpoints errors learning log models scenarios suggestion
+methods -> clock codecs compute endpoints errors learning log models scenarios suggestion tasks
 models -> errors suggestion
 network -> clock suggestion
 papers -> build calibrate codecs compute files log methods models results run scenarios topologies
         validate views
 process -> errors files models
-report -> files results scenarios uncertainty version views
-results -> errors files log loggers network process
+report -> files results scenarios tasks uncertainty version views
+results -> errors files log loggers network process tasks
 run -> build clock control data endpoints errors files learning log loggers methods models network
-        process results scenarios suggestion transport version
+        process results scenarios suggestion tasks transport version
 scenarios -> errors models suggestion topologies
 sim ->
 streams ->
 studies -> build data errors files learning methods models process results run scenarios suggestion
-        topologies uncertainty
+        tasks topologies uncertainty
 suggestion ->
-tasks -> errors models
+tasks -> data errors models scenarios
 topologies -> errors models streams suggestion
 transport -> network
-uncertainty -> build data errors methods models process results run scenarios streams topologies
+uncertainty -> build data errors methods models process results run scenarios streams tasks
+        topologies
 validate -> build files log models results run scenarios suggestion topologies uncertainty views
 version ->
-views -> errors files log results topologies uncertainty
+views -> errors files log results tasks topologies uncertainty
 """
 MAY_IMPORT = {
     name: " ".join(rooms.split())

@@ -16,6 +16,7 @@ from cutlayer.sim.build.method_problems import (
     codec_problems,
     method_problems,
 )
+from cutlayer.sim.build.metric_problems import metric_problems
 from cutlayer.sim.build.names import ScenarioNameError
 from cutlayer.sim.build.plan import Plan, make_plan
 from cutlayer.sim.build.plan_problems import (
@@ -27,6 +28,7 @@ from cutlayer.sim.build.plan_problems import (
 from cutlayer.sim.build.topology import make_topology
 from cutlayer.sim.control.registry import UnknownControllerError
 from cutlayer.sim.data.datasets import no_data
+from cutlayer.sim.tasks.task import LearningTaskError, metrics_of
 from cutlayer.topologies import Topology
 
 LARGE_FLEET: Final = 10_000
@@ -144,15 +146,17 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
     elif skew is not None and not plan.info.is_image and (skew.rotation or skew.contrast):
         rule = f"rotation and contrast are of images, and {plan.info.name} has inputs of shape"
         yield loaded.problem(("data", "feature_skew"), f"{rule} {plan.info.input_shape}")
-    for field in ("target_accuracy", "patience"):
+    for field in ("target_accuracy", "target", "patience"):
         if not trains and getattr(scenario.stop, field) is not None:
             rule = "needs an accuracy, and the executor none trains nothing: use inline"
             yield loaded.problem(("stop", field), rule)
     try:
         assert plan.client_cuts
         assert plan.controller is None or plan.controller
-    except (ScenarioNameError, UnknownControllerError):
+        metrics = metrics_of(plan.task)
+    except (ScenarioNameError, UnknownControllerError, LearningTaskError):
         return  # `examine` has reported it
+    yield from metric_problems(loaded, metrics[0])
     yield from codec_problems(loaded, plan)
     yield from batch_norm_problems(loaded, plan)
     for index in range(len(scenario.methods)):

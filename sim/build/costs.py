@@ -1,7 +1,10 @@
 """The sizes of a method's model and data at a cut, and what of its weights is sent."""
 
+from math import prod
+
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.endpoints.fleet import PlannedBatches
+from cutlayer.sim.endpoints.payload import label_of
 from cutlayer.sim.endpoints.world import Costs, Stays
 from cutlayer.sim.learning.recipe import Recipe
 from cutlayer.sim.methods.method import Method
@@ -17,7 +20,7 @@ def costs_at(plan: Plan, recipe: Recipe, method: type[Method], cut: int) -> Cost
     return Costs(
         input_shape=plan.info.input_shape,
         activation_shape=shape,
-        classes=plan.info.classes,
+        classes=prod(plan.info.output_shape),
         pooled_batches=PlannedBatches(
             sum(plan.shards.sizes), training.batch_size, training.local_epochs, recipe.min_batch
         ),
@@ -29,6 +32,8 @@ def costs_at(plan: Plan, recipe: Recipe, method: type[Method], cut: int) -> Cost
             part: sum(layer.parameter_tensors for b in costs for layer in b.layers)
             for part, costs in blocks.items()
         },
+        label=label_of(plan.info.target_values, plan.info.target_bytes),
+        takes_tokens=plan.info.input_type == "token",
     )
 
 

@@ -180,6 +180,7 @@ def _node_memory(
         epochs=training.local_epochs,
         rounds=training.rounds * (1 if edges is None else edges.rounds),
         classes=plan.model.classes,
+        label_bytes=plan.info.target_bytes,
     )
     seen = sum(load.held[: load.rounds * load.participants])  # samples of clients that have sent
     codecs = plan.codecs(method).cached_bytes("server", (load.values,), seen)

@@ -63,6 +63,9 @@ def method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Ite
     if complaint is not None:
         yield loaded.problem(path, complaint, entry.label)
         return
+    if (complaint := method.check_task(options, plan.task)) is not None:
+        yield loaded.problem(path, complaint, entry.label)
+        return
     optimizer = optimizer_of(scenario, options)
     if (complaint := method.check_optimizer(options, optimizer)) is not None:
         yield loaded.problem(("training", "optimizer"), complaint)
@@ -99,7 +102,11 @@ def method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Ite
         yield loaded.problem(("control",), rule)
         return
     for name, cut in scenario.model.named_cuts.items():
-        if (complaint := method.check_cut(cut, len(plan.blocks))) is not None:
+        complaint = method.check_cut(cut, len(plan.blocks))
+        sends_tokens = plan.info.input_type == "token" and "down" in method.sends
+        if complaint is None and sends_tokens and method.cut(cut, len(plan.blocks)) == 0:
+            complaint = f"must be 1 or more for {entry.label}: tokens have no gradient to send back"
+        if complaint is not None:
             yield loaded.problem(cut_path(scenario.model, name), complaint)
             return
     if (refusal := _control_problem(plan, method, options)) is not None:

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutlayer.models.block_cost import BlockCost
+from cutlayer.models.errors import ModelError
 from cutlayer.models.outline import ModelOutline, outline
-from cutlayer.scenarios.partition import ByColumn, ByUser, GivenSplit
+from cutlayer.scenarios.partition import ByColumn, ByUser, Dirichlet, GivenSplit, Shards
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.cuts import cuts_of_clients
 from cutlayer.sim.build.data_sets import declared_data
@@ -25,12 +26,14 @@ from cutlayer.sim.control.registry import controller_of
 from cutlayer.sim.data.datasets import Dataset, DatasetInfo, describe
 from cutlayer.sim.data.feature_skew import FeatureSkew
 from cutlayer.sim.data.given_split import GivenPartition, given_partition
-from cutlayer.sim.data.partition import PARTITIONS, Held, partition
+from cutlayer.sim.data.partition import PARTITIONS, Held, PartitionError, partition
 from cutlayer.sim.data.samples import partition_by_group
 from cutlayer.sim.learning.digest import Ingredient, source_identity
 from cutlayer.sim.learning.mixed_cuts import MixedCuts
 from cutlayer.sim.learning.recipe import Optimizer, Recipe, Schedule
 from cutlayer.sim.methods.method import Method
+from cutlayer.sim.tasks.sections import task_of
+from cutlayer.sim.tasks.task import Task
 from cutlayer.topologies import Topology
 
 if TYPE_CHECKING:
@@ -79,6 +82,11 @@ class Plan:
             return dataset
         skew = FeatureSkew(**section.model_dump(exclude_none=True))
         return skew.apply(dataset, self.shards, self.seed)
+
+    @cached_property
+    def task(self) -> Task:
+        """The task. Raises LearningTaskError if it does not fit the data set."""
+        return task_of(self.scenario.task, self.info)
 
     @cached_property
     def client_cuts(self) -> Sequence[int]:
@@ -146,9 +154,12 @@ class Plan:
         """Build the model without weights, on torch's `meta` device."""
         from cutlayer.models.catalogue import build
 
-        name, info = self.scenario.model.name, self.info
         return build(
-            name, classes=info.classes, input_shape=info.input_shape, seed=0, device="meta"
+            self.scenario.model.name,
+            classes=self.model.classes,
+            input_shape=self.info.input_shape,
+            seed=0,
+            device="meta",
         )
 
     def codecs(self, method: type[Method]) -> Codecs:
@@ -173,7 +184,7 @@ class Plan:
             seed=self.seed,
             model=scenario.model.name,
             input_shape=self.info.input_shape,
-            classes=self.info.classes,
+            classes=self.info.output_shape[-1],
             cut=self.one_cut(method),
             data=self.info.checksum,
             partition=rule | self._skew() | {"clients": len(self.shards.sizes)},
@@ -190,6 +201,8 @@ class Plan:
             method_source=source_identity(name),
             codec=self.codecs(method).spec,
             batch_norm=scenario.model.batch_norm,
+            task=self.task,
+            task_source=source_identity(self.task.loss),
         )
 
 
@@ -219,12 +232,24 @@ def model_of(scenario: Scenario, info: DatasetInfo) -> ModelOutline:
 
     Raises UnknownModelError, ModelError or CostError.
     """
-    return outline(
-        scenario.model.name,
-        classes=info.classes,
+    name, wanted = scenario.model.name, info.output_shape
+    made = outline(
+        name,
+        classes=wanted[-1],
         input_shape=info.input_shape,
         unpriced=scenario.model.unpriced,
     )
+    takes = "tokens" if made.takes_tokens else "numbers"
+    if takes != f"{info.input_type}s":
+        raise ModelError(
+            f"model {name!r} takes {takes}, and data set {info.name} has {info.input_type}s"
+        )
+    if made.shapes[-1] != wanted:
+        raise ModelError(
+            f"model {name!r} must give an output of shape {wanted} for data set {info.name}, it "
+            f"gives {made.shapes[-1]}"
+        )
+    return made
 
 
 def shards_of(scenario: Scenario, seed: int, info: DatasetInfo, clients: Sequence[str]) -> Held:
@@ -238,6 +263,11 @@ def shards_of(scenario: Scenario, seed: int, info: DatasetInfo, clients: Sequenc
         return partition_by_group(info, len(clients), "users")
     if isinstance(section, ByColumn):
         return partition_by_group(info, len(clients), f"by {section.column}")
+    if isinstance(section, Dirichlet | Shards) and not info.has_classes:
+        raise PartitionError(
+            f"{type(section).__name__.lower()} divides the samples of each class, and data set "
+            f"{info.name} has no classes: choose iid or sizes"
+        )
     options = _rule_of(section)
     rule = PARTITIONS[str(options.pop("kind"))](**options)  # type: ignore[arg-type]
     return partition(info.train_counts, len(clients), rule, seed)

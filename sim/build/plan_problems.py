@@ -16,6 +16,7 @@ from cutlayer.sim.build.work_limits import batch_problems, fleet_problems
 from cutlayer.sim.control.registry import UnknownControllerError
 from cutlayer.sim.data.info import DataError
 from cutlayer.sim.data.partition import PartitionError
+from cutlayer.sim.tasks.task import LearningTaskError
 from cutlayer.topologies import DeviceError, LinkError, TopologyError
 
 T = TypeVar("T")
@@ -29,6 +30,7 @@ _SECTIONS: Final[dict[type[ValueError], KeyPath]] = {
     LinkError: ("topology",),
     ModelError: ("model", "name"),
     PartitionError: ("data", "partition"),
+    LearningTaskError: ("task",),
     TopologyError: ("topology",),
     UnknownControllerError: ("control",),
     UnknownModelError: ("model", "name"),
@@ -84,6 +86,8 @@ def examine(
         attempt(lambda: plan.client_cuts)
     if sound("control"):
         attempt(lambda: plan.controller)
+    if sound("task"):
+        attempt(lambda: plan.task)
     attempt(lambda: availability(plan))
     attempt(lambda: transports(plan))
     attempt(lambda: variability(plan))

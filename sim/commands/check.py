@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 
 import numpy as np
 
+from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.training import Closing
@@ -102,6 +104,8 @@ def _describe(plan: Plan, seeds: int, console: CommandConsole) -> None:
         f"{scenario.model.name} cut after block {_cuts(plan)} of {len(plan.blocks)}, "
         f"batch size {training.batch_size}, {training.local_epochs} local epoch(s)",
     ]
+    if plan.task.unit == "token":
+        lines.append(_per_token(plan))
     if plan.controller is not None:
         (name,), sets = scenario.written()["control"], sorted(plan.controller[0].sets)
         lines.append(f"before every round, {name} sets {' and '.join(sets)}".replace("_", " "))
@@ -113,6 +117,18 @@ def _describe(plan: Plan, seeds: int, console: CommandConsole) -> None:
         lines.append(unconnected(plan.topology))
     for line in lines:
         console.print(line)
+
+
+def _per_token(plan: Plan) -> str:
+    """Return the cost of training on one token, and what a message has for it, at the first cut."""
+    tokens, cut = plan.info.target_values, plan.scenario_cuts[0]
+    flops = sum(block.forward_flops + block.backward_flops for block in plan.blocks) / tokens
+    values = FLOAT_BYTES * prod(plan.model.activation_shape(cut)) / tokens
+    label = plan.info.target_bytes // tokens
+    return (
+        f"for a token of {tokens}: {flops:,.4g} FLOP of training, {values:,.4g} B of activation and "
+        f"{label} B of label at cut {cut}"
+    )
 
 
 def _cuts(plan: Plan) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from cutlayer.sim.commands.console import make_console
 from cutlayer.sim.results.columns import ratio
+from cutlayer.sim.results.metrics import final_of, metric_of, times_to_targets
 from cutlayer.sim.results.read import SavedRun, read_run
 from cutlayer.sim.views.columns import print_grid
 from cutlayer.sim.views.studies import formatted
@@ -75,9 +76,10 @@ def figure_changes(
 def _figures(entry: Mapping[str, Any] | None) -> dict[str, float | None]:
     if entry is None:
         return {}
+    metric = metric_of(entry)
     reached = {
-        f"time to accuracy {float(target):.0%}": seconds
-        for target, seconds in entry["time_to_accuracy_s"].items()
+        f"time to {metric.title} {metric.goal(float(target))}": seconds
+        for target, seconds in times_to_targets(entry).items()
     }
     updates = entry.get("updates")
     return {
@@ -85,7 +87,7 @@ def _figures(entry: Mapping[str, Any] | None) -> dict[str, float | None]:
         "virtual time": entry["virtual_time_s"],
         "traffic per client and round": entry["wire_bytes"]["per_client_round"],
         "device energy": entry["energy_j"],
-        "final accuracy": (entry["accuracy"] or {"final": None})["final"],
+        f"final {metric.title}": final_of(entry),
         **reached,
         **({} if updates is None else _of_updates(updates)),
     }

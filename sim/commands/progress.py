@@ -187,8 +187,8 @@ class RunProgress(_Shown, Progress):
         bar = self._of[method]
         bar.closed = closed.index + 1
         note = f"virtual time {format_duration(closed.virtual_time_s)}"
-        if closed.accuracy is not None:
-            note += f", accuracy {closed.accuracy:.1%}"
+        for name, value in closed.evaluated[:1] if closed.test_loss is not None else ():
+            note += f", {name} {value:.1%}" if name == "accuracy" else f", {name} {value:.4g}"
         self._move(bar, bar.closed, note)
         if bar.closed % max(1, method.rounds // LINES_PER_METHOD) == 0:
             self._say(f"{bar.name}: {closed.noun} {bar.closed}, {note}")

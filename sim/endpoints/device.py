@@ -114,7 +114,7 @@ class DeviceEndpoint(ClientEndpoint):
         self, batch: Batch, result: TensorRef | None, bits: int | None = None
     ) -> Payload:
         """Return the activation (of `bits` bits) and labels of a batch, which an operation returned."""
-        payload = activation(self.costs.activation_shape, batch.size, bits)
+        payload = activation(self.costs.activation_shape, batch.size, bits, self.costs.label)
         return self.transmitted("up", batch, payload, result)
 
     def decoding(self, gradient: Payload) -> Work:

@@ -115,11 +115,23 @@ def encoded_weights(payload: Payload, coding: Coding) -> Payload:
     return Payload(payload.activity, tensors, framing, coding=coding)
 
 
+CLASS_LABEL: Final = TensorSpec((), 8 * LABEL_BYTES, LABELS)  # of one sample
+
+
+def label_of(values: int, bytes_: int) -> TensorSpec:
+    """Return the label of a sample, which has a number of values and bytes."""
+    label = TensorSpec((values,), 8 * bytes_ // values, LABELS)
+    return CLASS_LABEL if label.bytes == CLASS_LABEL.bytes and values == 1 else label
+
+
 @lru_cache
 def activation(
-    shape: Shape | tuple[Shape, ...], batch_size: int, bits: int | None = None
+    shape: Shape | tuple[Shape, ...],
+    batch_size: int,
+    bits: int | None = None,
+    label: TensorSpec = CLASS_LABEL,
 ) -> Payload:
-    """Return the activation of one batch (`shape` per sample) and its labels.
+    """Return the activation of one batch (`shape` per sample) and its labels, each as `label`.
 
     With `bits` the activation is quantised and packed; otherwise it is fp32. A cut that several tensors
     cross has several shapes.
@@ -127,7 +139,7 @@ def activation(
     values = _of_batch(shape, batch_size, 32 if bits is None else bits)
     framing = ACTIVATION_FRAMING if bits is None else QUANTISED_FRAMING
     further = LOGITS_FRAMING * (len(values) - 1)
-    return Payload(Activity.ACTIVATION, (*values, _labels(batch_size)), framing + further)
+    return Payload(Activity.ACTIVATION, (*values, _labels(batch_size, label)), framing + further)
 
 
 @lru_cache
@@ -158,13 +170,16 @@ def control() -> Payload:
     return Payload(Activity.CONTROL, (), CONTROL_BYTES)
 
 
-def images(input_shape: Shape, samples: int) -> Payload:
+def images(
+    input_shape: Shape, samples: int, label: TensorSpec = CLASS_LABEL, tokens: bool = False
+) -> Payload:
     """Return raw inputs and labels, which a centralised baseline collects.
 
-    Images have 8 bits per value; rows of features are fp32.
+    Images have 8 bits per value; rows of features are fp32, tokens int64.
     """
-    values = TensorSpec((samples, *input_shape), 8 if len(input_shape) == 3 else 32)
-    return Payload(Activity.IMAGES, (values, _labels(samples)), ACTIVATION_FRAMING)
+    bits = 64 if tokens else 8 if len(input_shape) == 3 else 32
+    values = TensorSpec((samples, *input_shape), bits)
+    return Payload(Activity.IMAGES, (values, _labels(samples, label)), ACTIVATION_FRAMING)
 
 
 def _of_batch(
@@ -175,5 +190,5 @@ def _of_batch(
     return tuple(TensorSpec((batch_size, *s), bits) for s in shapes or [one_shape])
 
 
-def _labels(samples: int) -> TensorSpec:
-    return TensorSpec((samples,), 8 * LABEL_BYTES, LABELS)
+def _labels(samples: int, label: TensorSpec) -> TensorSpec:
+    return label._replace(shape=(samples, *label.shape))

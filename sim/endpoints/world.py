@@ -9,7 +9,7 @@ from cutlayer.sim.codecs.codecs import Codecs
 from cutlayer.sim.compute.queueing import ServerQueue
 from cutlayer.sim.endpoints.fleet import Fleet
 from cutlayer.sim.endpoints.nodes import Channel, Node, RouteRef
-from cutlayer.sim.endpoints.payload import Payload, weights
+from cutlayer.sim.endpoints.payload import CLASS_LABEL, Payload, TensorSpec, weights
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.learning import Learning
 from cutlayer.sim.log.intervals import NO_CAUSE, Interval
@@ -34,6 +34,7 @@ class Costs:
     Shapes are per sample. `parameters`, `tensors` (`trained` of them are parameters, the others
     buffers) and `buffer_bytes` are by part: "device", "server" and, if the method has one, "head".
     `stays` is what is not sent of a part.
+    `classes` is the number of values in an output, `label` that of one sample.
     """
 
     input_shape: tuple[int, ...]
@@ -45,6 +46,8 @@ class Costs:
     buffer_bytes: Mapping[str, int]
     trained: Mapping[str, int]
     stays: Mapping[str, Stays] = field(default_factory=dict)
+    label: TensorSpec = CLASS_LABEL
+    takes_tokens: bool = False
 
     def weights(self, *parts: str) -> Payload:
         """Return the weights and buffers (BatchNorm's statistics) of these parts that are sent."""

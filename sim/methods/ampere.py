@@ -6,7 +6,6 @@ from pydantic import Field
 
 from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.sim.codecs.codecs import OF_WEIGHTS
-from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.ends import ClientEndpoint
 from cutlayer.sim.endpoints.fleet import PlannedBatches
@@ -76,7 +75,7 @@ class Ampere(SplitMethod):
         """Return the bytes of the pool: activation and labels of each sample, once."""
         if load.rounds <= options.first_phase:
             return 0
-        return sum(load.trained) * (FLOAT_BYTES * load.values + wire.LABEL_BYTES)
+        return sum(load.trained) * (FLOAT_BYTES * load.values + load.label_bytes)
 
     @classmethod
     def check_dropout(cls, options: Any) -> str | None:  # noqa: ARG003

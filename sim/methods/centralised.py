@@ -80,7 +80,10 @@ class Centralised(Method):
             yield trainer.compute(trainer.server_work.train(batch.size), Activity.TRAIN)
 
     def _upload(self, device: DeviceEndpoint, rnd: Round) -> Process:  # noqa: ARG002
-        images = wire.images(device.costs.input_shape, device.client.samples)
+        costs = device.costs
+        images = wire.images(
+            costs.input_shape, device.client.samples, costs.label, costs.takes_tokens
+        )
         yield device.send(images)
 
     def _collect(self, server: ServerEndpoint, rnd: Round) -> Process:  # noqa: ARG002

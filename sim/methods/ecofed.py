@@ -99,7 +99,7 @@ class EcoFed(EdgeMethod):
         each = packed_bytes(load.values, bits) if bits else FLOAT_BYTES * load.values
         uploads = rounds if options.upload_when_unbuffered else -(-rounds // options.period)
         samples = sum(load.trained[: uploads * load.participants])
-        return load.epochs * samples * (each + wire.LABEL_BYTES)
+        return load.epochs * samples * (each + load.label_bytes)
 
     @classmethod
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:

@@ -22,6 +22,7 @@ from cutlayer.sim.learning.state_key import SERVER, StateKey, shared
 from cutlayer.sim.log.intervals import Activity
 from cutlayer.sim.methods.method import AveragingOptions, Process, Round, ServerLoad
 from cutlayer.sim.methods.split_method import SplitMethod
+from cutlayer.sim.tasks.task import Task, needs_classes
 
 
 class FedGKTOptions(AveragingOptions):
@@ -122,12 +123,17 @@ class FedGKT(SplitMethod):
         if options.exchange_weights:
             return 0
         samples = sum(load.trained[: load.participants])
-        return samples * (FLOAT_BYTES * load.values + wire.LABEL_BYTES)
+        return samples * (FLOAT_BYTES * load.values + load.label_bytes)
 
     @classmethod
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:
         """Add the source of the batches of the second pass."""
         return super().learning_options(options) | {"second_pass": "an epoch of its own"}
+
+    @classmethod
+    def check_task(cls, options: Any, task: Task) -> str | None:  # noqa: ARG003
+        """Return a reason if there are no classes, whose scores are distilled."""
+        return needs_classes(task, "distils the scores of classes")
 
     @classmethod
     def check_dropout(cls, options: Any) -> str | None:

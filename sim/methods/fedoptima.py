@@ -102,7 +102,7 @@ class FedOptima(RunBlockMethod):
     def server_keeps(cls, options: Any, load: ServerLoad) -> int:
         """Return the bytes of a full queue."""
         cap = options.queue_cap or 2 * (options.in_flight or load.participants)
-        each = FLOAT_BYTES * load.values + wire.LABEL_BYTES
+        each = FLOAT_BYTES * load.values + load.label_bytes
         return int(cap * min(load.batch_size, load.held[0]) * each)
 
     @classmethod

@@ -11,7 +11,6 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.scenarios.fields import Count, rule
-from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.payload import Payload
 from cutlayer.sim.endpoints.server import ServerEndpoint
@@ -26,6 +25,7 @@ from cutlayer.sim.methods.method import MethodOptions, Process, ServerLoad
 from cutlayer.sim.methods.run_block import RunBlockMethod
 from cutlayer.sim.methods.splitfed import train_split
 from cutlayer.sim.methods.update import Update
+from cutlayer.sim.tasks.task import Task, needs_classes
 
 
 class GASOptions(AsyncOptions):
@@ -118,9 +118,18 @@ class GAS(RunBlockMethod):
     @classmethod
     def server_keeps(cls, options: Any, load: ServerLoad) -> int:
         """Return the bytes of the activation buffer and of each label's mean, variance and weight."""
-        each = FLOAT_BYTES * load.values + wire.LABEL_BYTES
+        each = FLOAT_BYTES * load.values + load.label_bytes
         gaussians = load.classes * FLOAT_BYTES * (2 * load.values + 1) if options.generate else 0
         return _buffered(options, load) * each + gaussians
+
+    @classmethod
+    def check_task(cls, options: Any, task: Task) -> str | None:
+        """Return a reason if an option is about the classes of labels, and there are none."""
+        if options.generate:
+            return needs_classes(task, "draws activations for each class (generate)")
+        if options.logit_adjustment:
+            return needs_classes(task, "adjusts the scores of classes (logit_adjustment)")
+        return None
 
     @classmethod
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:

@@ -11,7 +11,6 @@ from pydantic import Field, ValidationInfo, field_validator
 from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.scenarios.fields import Count, rule
 from cutlayer.sim.codecs.codecs import OF_WEIGHTS
-from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.fleet import PlannedBatches
 from cutlayer.sim.endpoints.server import ServerEndpoint
@@ -127,7 +126,7 @@ class LocalLoss(SplitMethod):
             for samples in load.trained[: load.participants]
         ]
         activation = FLOAT_BYTES * load.values
-        stored = sum(uploaded) * (activation + wire.LABEL_BYTES)
+        stored = sum(uploaded) * (activation + load.label_bytes)
         return stored + max(uploaded, default=0) * activation
 
     @classmethod

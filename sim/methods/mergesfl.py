@@ -7,7 +7,6 @@ which has no regulation of batch sizes: here, a controller can set them.
 from typing import Any, ClassVar
 
 from cutlayer.models.block_cost import FLOAT_BYTES
-from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.learning.chain import Chain
@@ -44,7 +43,7 @@ class MergedMethod(JointMethod):
     def server_keeps(cls, options: Any, load: ServerLoad) -> int:
         """Return the bytes of the activations and labels that wait for the others of their step."""
         (samples,) = cls.server_batches(options, load)
-        return samples * (FLOAT_BYTES * load.values + wire.LABEL_BYTES)
+        return samples * (FLOAT_BYTES * load.values + load.label_bytes)
 
     def open_trunk(self, rnd: Round) -> Chain:
         """Open the chain of the server block."""

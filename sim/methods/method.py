@@ -22,6 +22,7 @@ from cutlayer.sim.codecs.codec import Codec
 from cutlayer.sim.codecs.codecs import DIRECTIONS, OF_WEIGHTS, Direction
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.nodes import NodeType
+from cutlayer.sim.endpoints.payload import LABEL_BYTES
 from cutlayer.sim.endpoints.server import ServerEndpoint
 from cutlayer.sim.endpoints.world import World
 from cutlayer.sim.learning.aggregation import FEDAVG, Aggregation, FedAdam, FedAvg, FedAvgM, FedYogi
@@ -31,6 +32,7 @@ from cutlayer.sim.learning.recipe import Optimizer
 from cutlayer.sim.learning.state_key import ALL_CLIENTS, StateKey, shared
 from cutlayer.sim.methods.members import Members
 from cutlayer.sim.methods.signature import signature
+from cutlayer.sim.tasks.task import Task
 
 Process = Generator[simpy.Event, Any, None]
 
@@ -117,6 +119,7 @@ class ServerLoad:
     epochs: int
     rounds: int
     classes: int
+    label_bytes: int = LABEL_BYTES  # of a sample
 
 
 class Method(ABC):
@@ -165,6 +168,11 @@ class Method(ABC):
             f"{cls.name} needs a cut between 1 and {last - 1}, so that device and server have a"
             " block each"
         )
+
+    @classmethod
+    def check_task(cls, options: Any, task: Task) -> str | None:  # noqa: ARG003
+        """Return why this method cannot train a task, or None if it can."""
+        return None
 
     @classmethod
     def check_mixed_cuts(cls, options: Any) -> str | None:  # noqa: ARG003

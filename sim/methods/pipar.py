@@ -11,7 +11,6 @@ from pydantic import Field
 
 from cutlayer.models.block_cost import FLOAT_BYTES
 from cutlayer.scenarios.fields import Count
-from cutlayer.sim.endpoints import payload as wire
 from cutlayer.sim.endpoints.device import DeviceEndpoint
 from cutlayer.sim.endpoints.ends import ClientEndpoint
 from cutlayer.sim.endpoints.micro_batch import micro_batches
@@ -58,7 +57,7 @@ class PiPar(SplitFed):
         """Return the bytes of the micro-batches that wait while another of their batch is trained."""
         batches = super().server_batches(options, load)
         waiting = sum(batches) - sum(cls.server_batches(options, load))
-        return waiting * (FLOAT_BYTES * load.values + wire.LABEL_BYTES)
+        return waiting * (FLOAT_BYTES * load.values + load.label_bytes)
 
     @classmethod
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cutlayer.sim.results.estimate import estimate, estimate_of_all
+from cutlayer.sim.results.metrics import common_metric, final_of, times_to_targets
 from cutlayer.sim.results.read import SavedRun
 from cutlayer.sim.uncertainty.statistics import Interval
 from cutlayer.sim.views.charts import Table
@@ -26,6 +27,7 @@ def results_table(runs: Sequence[SavedRun]) -> Table:
     first = runs[0]
     labels = list(first.methods)
     base = labels[0] if labels else ""
+    metric = common_metric([*first.methods.values()])
 
     def over(*path: str) -> dict[str, list[float | None]]:
         return {label: [_inner(run.methods[label], path) for run in runs] for label in labels}
@@ -38,7 +40,11 @@ def results_table(runs: Sequence[SavedRun]) -> Table:
             over("virtual_time_s"), TIMES, drawn=intervals_of(runs[0], "virtual_time_s")
         ),
         "Traffic per client and round": _texts(over("wire_bytes", "per_client_round"), BYTES),
-        "Final accuracy": _texts(over("accuracy", "final"), (("%", 0.01),), "not trained"),
+        f"Final {metric.title}": _texts(
+            {label: [final_of(run.methods[label]) for run in runs] for label in labels},
+            (("%", 0.01) if metric.is_share else ("", 1.0),),
+            "not trained",
+        ),
     }
     if len(labels) > 1:
         one = (("x", 1.0),)
@@ -96,16 +102,16 @@ def _texts(
 
 
 def target_tables(runs: Sequence[SavedRun]) -> list[Table]:
-    """Return the virtual times to the targets' accuracies, if any were set and anything trained."""
+    """Return the virtual times to the targets, if any were set and anything trained."""
     labels = [label for label in runs[0].methods if runs[0].methods[label]["curve"]]
     targets = sorted(
-        {t for label in labels for t in runs[0].methods[label]["time_to_accuracy_s"]}, key=float
+        {t for label in labels for t in times_to_targets(runs[0].methods[label])}, key=float
     )
     if not targets:
         return []
     rows = []
     for label in labels:
-        entries = [run.methods[label]["time_to_accuracy_s"] for run in runs]
+        entries = [times_to_targets(run.methods[label]) for run in runs]
         estimates = [estimate_of_all(entry.get(target) for entry in entries) for target in targets]
         times = [
             "not reached"
@@ -114,5 +120,6 @@ def target_tables(runs: Sequence[SavedRun]) -> list[Table]:
             for target, one in zip(targets, estimates, strict=True)
         ]
         rows.append([label, *times])
-    columns = ["Method", *(f"To {float(t):.0%}" for t in targets)]
-    return [Table("time-to-accuracy", "Time to accuracy", columns, rows)]
+    metric = common_metric([runs[0].methods[label] for label in labels])
+    columns = ["Method", *(f"To {metric.goal(float(t))}" for t in targets)]
+    return [Table("time-to-accuracy", f"Time to {metric.title}", columns, rows)]

@@ -9,6 +9,7 @@ from typing import Any, Final
 from cutlayer.sim.report.run_figures import results_table, target_tables
 from cutlayer.sim.results.critical_path import NAMES, attribution
 from cutlayer.sim.results.estimate import estimate_of_all, mean
+from cutlayer.sim.results.metrics import common_metric, final_of, metric_of
 from cutlayer.sim.results.read import SavedRun
 from cutlayer.sim.views.accuracy import accuracy_charts
 from cutlayer.sim.views.charts import Part, Source, Tab, Table, Words
@@ -64,10 +65,10 @@ def run_source(runs: Sequence[SavedRun]) -> Source:
     whole = [run for run in runs if run.methods.keys() >= first.methods.keys()]
     if len(whole) < len(runs):
         status += f"; {len(runs) - len(whole)} seeds without all methods are left out"
-    runs = whole
+    runs, metric = whole, common_metric([*first.methods.values()])
     tabs = [
         Tab("Results", [results_table(runs), speedup_charts(runs)]),
-        Tab("Accuracy", [accuracy_charts(runs), *target_tables(runs), *_training(runs)]),
+        Tab(metric.heading, [accuracy_charts(runs), *target_tables(runs), *_training(runs)]),
         Tab("Why", _why(runs)),
         Tab("Timeline", [timelines(first)]),
         Tab("Updates", _updates(runs)),
@@ -197,7 +198,8 @@ def _uncertainty(runs: Sequence[SavedRun]) -> list[Part]:
             for run in runs
             for label, entry in run.methods.items()
         ]
-        columns = ["Seed", "Method", "Total virtual time", "Final accuracy"]
+        metric = common_metric([*runs[0].methods.values()])
+        columns = ["Seed", "Method", "Total virtual time", f"Final {metric.title}"]
         note = "A difference between two methods within their intervals is not significant."
         parts.append(Table("seeds", "Seeds", columns, rows, note))
     else:
@@ -230,7 +232,8 @@ def _share(node: Mapping[str, Any]) -> str:
 
 
 def _final(entry: Mapping[str, Any]) -> str:
-    return f"{entry['accuracy']['final']:.2%}" if entry["accuracy"] else "not trained"
+    value = final_of(entry)
+    return "not trained" if value is None else metric_of(entry).text(value)
 
 
 def _provenance(runs: Sequence[SavedRun]) -> Table:

@@ -9,6 +9,7 @@ from cutlayer.scenarios.study.values import unit_and_number
 from cutlayer.sim.results.columns import Row
 from cutlayer.sim.results.estimate import Estimate, estimate_of_all
 from cutlayer.sim.results.read import SavedStudy
+from cutlayer.sim.tasks.metric import ACCURACY, Metric
 from cutlayer.sim.views.accuracy import seeds_note
 from cutlayer.sim.views.charts import Chart, Series
 from cutlayer.sim.views.quantities import BYTES, TIMES, Unit, brackets, common_unit, spread
@@ -23,6 +24,15 @@ MEASURES: tuple[Measure, ...] = (
     ("energy_j", "device energy", (("J", 1.0), ("kJ", 1e3), ("MJ", 1e6))),
     ("accuracy_final", "final accuracy", (("%", 0.01),)),
 )
+
+
+def measures_of(study: SavedStudy) -> tuple[Measure, ...]:
+    """Return the measures of a study; the last one is its task's metric."""
+    metric = Metric.read(study.summary.get("metric"))
+    if metric == ACCURACY:
+        return MEASURES
+    units = (("%", 0.01),) if metric.is_share else (("", 1.0),)
+    return (*MEASURES, ("metric_final", f"final {metric.title}", units))
 
 
 DRAWN = {"virtual_time_s": "virtual_time", "round_time_mean_s": "round_time"}  # in points.csv
@@ -52,7 +62,7 @@ def over_axes(study: SavedStudy, rows: Sequence[Row]) -> list[tuple[Chart, ...]]
         where.setdefault((str(row["label"]), str(row[axis.name])), []).append(row)
     charts = [
         chart
-        for measure in MEASURES
+        for measure in measures_of(study)
         for combination in sorted(cells, key=str)
         if (chart := _line_chart(study, axis, combination, cells[combination], measure)) is not None
     ]

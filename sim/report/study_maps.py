@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from cutlayer.sim.report.study_axes import MEASURES, Measure
+from cutlayer.sim.report.study_axes import Measure, measures_of
 from cutlayer.sim.results.columns import Row
 from cutlayer.sim.results.estimate import mean_of_all
 from cutlayer.sim.results.read import SavedStudy
@@ -22,7 +22,7 @@ def heat_maps(study: SavedStudy, rows: Sequence[Row]) -> list[tuple[Chart, ...]]
     maps = sorted(cells, key=lambda key: (list(study.labels).index(key[0]), key[1:]))
     charts = [
         chart
-        for measure in MEASURES
+        for measure in measures_of(study)
         for key in maps
         if (chart := _heat_map(study, (x_axis, y_axis), key, cells[key], measure)) is not None
     ]

@@ -12,6 +12,7 @@ from cutlayer.sim.report.study_decisions import front_charts, study_table, torna
 from cutlayer.sim.report.study_maps import heat_maps
 from cutlayer.sim.results.columns import Row
 from cutlayer.sim.results.read import SavedStudy
+from cutlayer.sim.tasks.metric import Metric
 from cutlayer.sim.views.charts import Part, Source, Tab, Table, Words
 from cutlayer.sim.views.studies import crossover_sentences
 
@@ -50,7 +51,7 @@ def study_source(study: SavedStudy) -> Source:
     front = study.table("pareto")
     tabs = [
         Tab("Results", [*over_axes(study, rows), *decisions]),
-        Tab("Accuracy", accuracy_charts(study)),
+        Tab(Metric.read(study.summary.get("metric")).heading, accuracy_charts(study)),
         Tab("Heat maps", heat_maps(study, rows)),
         Tab(
             "Pareto",

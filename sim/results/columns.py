@@ -106,13 +106,11 @@ ROUND_COLUMNS: Final = (
     Column("accuracy", lambda r: r.accuracy, need="required"),
 )
 
-EVALUATED: Final = ("accuracy", "test_loss")  # the metrics of accuracy.csv
-
-EVALUATION_COLUMNS: Final = (  # of accuracy.csv: of pairs (evaluated round, metric)
-    Column("round", lambda pair: pair[0].index, "count", "required"),
-    Column("virtual_time_s", lambda pair: pair[0].virtual_time_s, need="required"),
-    Column("metric", lambda pair: pair[1], "text"),
-    Column("value", lambda pair: getattr(*pair), need="required"),
+EVALUATION_COLUMNS: Final = (  # of accuracy.csv: of triples (evaluated round, metric, value)
+    Column("round", lambda of: of[0].index, "count", "required"),
+    Column("virtual_time_s", lambda of: of[0].virtual_time_s, need="required"),
+    Column("metric", lambda of: of[1], "text"),
+    Column("value", lambda of: of[2], need="required"),
 )
 
 CLASS_COLUMNS: Final = (  # of classes.csv
@@ -236,6 +234,12 @@ def _of_update_summary(*path: str) -> Callable[[Any], Any]:
     return value
 
 
+# Further columns, only in studies of a task whose first metric is not accuracy.
+METRIC_COLUMNS: Final = (
+    Column("metric", lambda m: m.metric.name, "text"),
+    Column("metric_final", lambda m: m.final),
+    Column("metric_best", lambda m: m.best),
+)
 # Further columns, only in studies with an asynchronous method.
 ASYNC_COLUMNS: Final = (
     Column("staleness_mean", _of_update_summary("staleness", "mean")),
@@ -284,6 +288,7 @@ STUDY_TABLES: Final[Mapping[str, Sequence[Column]]] = {
         *(Column(name, form="text") for name in ("method", "note", *DIGESTS)),
         *RESULT_COLUMNS,
         *ASYNC_COLUMNS,
+        *METRIC_COLUMNS,
         *(
             Column(f"{figure}_{end}_s")  # of intervals over draws
             for figure in ("round_time", "virtual_time", "target")
@@ -293,6 +298,8 @@ STUDY_TABLES: Final[Mapping[str, Sequence[Column]]] = {
     "curves": (
         *_required("text", "label"),
         *_required("number", "point", "seed", "round", "virtual_time_s", "wire_bytes", "accuracy"),
+        Column("metric", form="text"),
+        Column("value"),
     ),
     "crossovers": (
         *_required("text", "axis", "first", "second", "by", "better", "overtaken", "note"),

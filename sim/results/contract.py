@@ -64,6 +64,19 @@ class _Accuracy(_Part):
     best: Figure
 
 
+class _Metric(_Part):
+    model_config = ConfigDict(strict=True, extra="forbid")
+    name: str
+    title: str
+    higher_is_better: bool
+    is_share: bool
+
+
+class _Tokens(_Part):
+    count: Count
+    wire_bytes_each: Figure | None
+
+
 class _Ratios(_Part):
     time_x: Figure | None
     bytes_x: Figure | None
@@ -110,6 +123,10 @@ class _Method(_Part):
     test_loss: dict[str, Figure] | None = None
     class_accuracy: list[Figure | None] | None = None
     client_accuracy: dict[str, Figure] | None = None
+    metric: _Metric | None = None
+    tokens: _Tokens | None = None
+    metrics: dict[str, _Accuracy | None] = {}
+    time_to_target_s: dict[str, Figure | None] = {}
     curve: list[Annotated[list[Figure], Field(min_length=2, max_length=2)]]
     time_to_accuracy_s: dict[str, Figure | None]
     learning_digest: str | None
@@ -173,6 +190,7 @@ class _Study(_Part):
     labels: list[str]
     axes: dict[str, list[str]]
     trainings: dict[str, Count]
+    metric: _Metric | None = None
     uncertainty: _StudyDraws | None = None
 
 
@@ -184,6 +202,10 @@ def check_summary(content: Any) -> None:
             raise ContractError(f"methods.{label}.against has no {min(missing)!r}")
         for target in method.time_to_accuracy_s:
             _figure(target, f"methods.{label}.time_to_accuracy_s")
+        for target in method.time_to_target_s:
+            _figure(target, f"methods.{label}.time_to_target_s")
+        if method.metric is not None and method.metric.name not in method.metrics:
+            raise ContractError(f"methods.{label}.metrics has no {method.metric.name!r}")
     if summary.uncertainty is not None:
         drawn = summary.uncertainty.faster
         if unknown := (drawn.keys() | summary.uncertainty.methods.keys()) - summary.methods.keys():

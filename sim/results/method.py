@@ -21,8 +21,10 @@ from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.results.class_accuracy import ClientAccuracy
 from cutlayer.sim.results.columns import DRAW_TABLES, Row, Value, by_column, method_row, ratio
 from cutlayer.sim.results.link_row import LinkRow
+from cutlayer.sim.results.metrics import metric_entries
 from cutlayer.sim.results.round import Decided, KeptRound, RoundResult
 from cutlayer.sim.results.training import training_records, training_summary
+from cutlayer.sim.tasks.metric import ACCURACY, Metric
 
 Status = Literal["complete", "stopped", "stalled"]  # stopped: interrupted; stalled: never ends
 
@@ -65,6 +67,13 @@ class MethodResult:
     confusion: tuple[tuple[int, ...], ...] | None = None  # of the last evaluation, if asked for
     client_accuracy: tuple[ClientAccuracy, ...] = ()  # after the last evaluation
     client_names: Sequence[str] = ()
+    tokens: int | None = None  # of a language model: those that clients trained on
+    metrics: tuple[Metric, ...] = (ACCURACY,)  # of the task; curves and targets are of the first
+
+    @property
+    def metric(self) -> Metric:
+        """The metric of curves and targets."""
+        return self.metrics[0]
 
     @property
     def noun(self) -> str:
@@ -83,24 +92,30 @@ class MethodResult:
 
     @property
     def curve(self) -> list[tuple[float, float]]:
-        """Accuracy over virtual time: pairs (virtual time, accuracy)."""
-        return [(r.virtual_time_s, r.accuracy) for r in self.rounds if r.accuracy is not None]
+        """The task's metric over virtual time: pairs (virtual time, metric)."""
+        return self._curve(self.metric.name)
+
+    def _curve(self, metric: str) -> list[tuple[float, float]]:
+        pairs = ((r.virtual_time_s, r.value(metric)) for r in self.rounds)
+        return [(time, value) for time, value in pairs if value is not None]
 
     @property
     def wire_bytes(self) -> int:
         """All wire bytes, both directions."""
         return sum(r.wire_up + r.wire_down for r in self.rounds)
 
-    def time_to(self, accuracy: float) -> float | None:
-        """Return the virtual time at which an evaluation first reached `accuracy`, or None."""
-        return next((time for time, value in self.curve if value >= accuracy), None)
+    def time_to(self, target: float) -> float | None:
+        """Return the virtual time at which an evaluation first reached a target, or None."""
+        reaches = self.metric.reaches
+        return next((time for time, value in self.curve if reaches(value, target)), None)
 
-    def bytes_to(self, accuracy: float) -> int | None:
-        """Return the wire bytes up to the evaluation that first reached `accuracy`, or None."""
+    def bytes_to(self, target: float) -> int | None:
+        """Return the wire bytes up to the evaluation that first reached a target, or None."""
         total = 0
         for closed in self.rounds:
             total += closed.wire_up + closed.wire_down
-            if closed.accuracy is not None and closed.accuracy >= accuracy:
+            value = closed.value(self.metric.name)
+            if value is not None and self.metric.reaches(value, target):
                 return total
         return None
 
@@ -119,12 +134,11 @@ class MethodResult:
             "wire_bytes": self._bytes("wire"),
             "payload_bytes": self._bytes("payload"),
             "traffic": self.traffic(),
-            "accuracy": {"final": self.final_accuracy, "best": self.best_accuracy}
-            if self.curve
-            else None,
+            "accuracy": self.final_and_best(ACCURACY),
             **training_summary(self.rounds, self.client_accuracy),
             "curve": [list(point) for point in self.curve],
-            "time_to_accuracy_s": {str(t): self.time_to(t) for t in self.targets},
+            **metric_entries(self),
+            **self._of_tokens(),
             "learning_digest": self.learning_digest,
             "weights_digest": self.weights_digest,
             "event_digest": self.event_digest,
@@ -179,14 +193,38 @@ class MethodResult:
         return float(np.mean([figure(r) for r in self.rounds])) if self.rounds else None
 
     @property
+    def final(self) -> float | None:
+        """The task's metric in the last evaluation."""
+        return self.final_of(self.metric)
+
+    @property
+    def best(self) -> float | None:
+        """The best value of the task's metric in all evaluations."""
+        return self.best_of(self.metric)
+
+    @property
     def final_accuracy(self) -> float | None:
         """The accuracy of the last evaluation."""
-        return self.curve[-1][1] if self.curve else None
+        return self.final_of(ACCURACY)
 
     @property
     def best_accuracy(self) -> float | None:
         """The highest accuracy of all evaluations."""
-        return max((value for _, value in self.curve), default=None)
+        return self.best_of(ACCURACY)
+
+    def final_of(self, metric: Metric) -> float | None:
+        """Return a metric of the last evaluation that has it."""
+        curve = self._curve(metric.name)
+        return curve[-1][1] if curve else None
+
+    def best_of(self, metric: Metric) -> float | None:
+        """Return the best value of a metric in all evaluations."""
+        return metric.best(value for _, value in self._curve(metric.name))
+
+    def final_and_best(self, metric: Metric) -> dict[str, float | None] | None:
+        """Return the final and the best value of a metric; None without any."""
+        final = self.final_of(metric)
+        return None if final is None else {"final": final, "best": self.best_of(metric)}
 
     @property
     def energy_j(self) -> float | None:
@@ -247,6 +285,13 @@ class MethodResult:
         return ({"tiers": self.tiers()} if self.tiers() else {}) | (
             {"nodes": nodes} if nodes else {}
         )
+
+    def _of_tokens(self) -> dict[str, Any]:
+        """Return the entry of summary.json for tokens."""
+        if self.tokens is None:
+            return {}
+        each = ratio(self.wire_bytes, self.tokens)
+        return {"tokens": {"count": self.tokens, "wire_bytes_each": each}}
 
     def _bytes(self, counted: Literal["wire", "payload"]) -> dict[str, float | int | None]:
         up = sum(getattr(r, f"{counted}_up") for r in self.rounds)

@@ -10,9 +10,12 @@ from typing import Any, Final, NamedTuple
 from cutlayer.sim.log.link_use import Key
 from cutlayer.sim.log.record import RoundRecord
 from cutlayer.sim.log.window import WINDOW
+from cutlayer.sim.tasks.metric import ACCURACY
 
 # The fields of RoundResult that come from the training; equal learning digests give equal values.
-TRAINED: Final = ("accuracy", "training_loss", "learning_rate", "test_loss", "class_accuracy")
+TRAINED: Final = (
+    *("accuracy", "metrics", "training_loss", "learning_rate", "test_loss", "class_accuracy"),
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class RoundResult:
 
     The figures of the training (`TRAINED`) are None if nothing was trained: `training_loss` is the mean
     over the samples of all steps, `learning_rate` that of the chains; `accuracy`, `test_loss` and
-    `class_accuracy` are those of an evaluation. Losses that are not finite are None.
+    `class_accuracy` are those of an evaluation, and `metrics` has the task's metrics besides accuracy by
+    name. Losses that are not finite are None.
     """
 
     index: int
@@ -80,6 +84,21 @@ class RoundResult:
     learning_rate: float | None = None
     test_loss: float | None = None
     class_accuracy: tuple[float | None, ...] | None = None
+    metrics: Mapping[str, float] | None = None
+
+    def value(self, metric: str) -> float | None:
+        """Return a metric of the evaluation; None without one."""
+        return self.accuracy if metric == ACCURACY.name else (self.metrics or {}).get(metric)
+
+    @property
+    def evaluated(self) -> list[tuple[str, float]]:
+        """The figures of the evaluation: accuracy, further metrics, test loss, as far as known."""
+        values = {
+            "accuracy": self.accuracy,
+            **(self.metrics or {}),
+            "test_loss": self.test_loss,
+        }
+        return [(name, value) for name, value in values.items() if value is not None]
 
     @property
     def trained(self) -> dict[str, Any]:

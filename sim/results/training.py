@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from cutlayer.sim.results.class_accuracy import ClassAccuracy, ClientAccuracy, fairness
-from cutlayer.sim.results.columns import EVALUATED
 from cutlayer.sim.results.round import RoundResult
 
 
@@ -45,12 +44,7 @@ def training_records(result: Trained) -> Mapping[str, Sequence[Any]]:
     """
     names, clients = result.client_names, result.client_accuracy
     return {
-        "accuracy": [
-            (closed, metric)
-            for closed in result.rounds
-            for metric in EVALUATED
-            if getattr(closed, metric) is not None
-        ],
+        "accuracy": [(closed, *figure) for closed in result.rounds for figure in closed.evaluated],
         "classes": _classes(result.rounds),
         "clients": [(names[i], samples, accuracy) for i, samples, accuracy in clients if names],
         "confusion": [

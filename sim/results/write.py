@@ -38,7 +38,6 @@ from cutlayer.sim.log.intervals import COLUMNS, Activity, Phase
 from cutlayer.sim.process.interrupts import held_back, let_in
 from cutlayer.sim.results.columns import (
     DRAW_TABLES,
-    EVALUATED,
     NOT_IN_EVERY_RUN,
     RUN_TABLES,
     Row,
@@ -48,6 +47,7 @@ from cutlayer.sim.results.estimate import by_label, estimate
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.results.utilisation import utilisation_rows
+from cutlayer.sim.tasks.metric import ACCURACY
 
 SUMMARY: Final = "summary.json"
 MODELS: Final = "models/*.safetensors"
@@ -97,9 +97,8 @@ class RunFolder:
         if not self.path.is_dir():
             raise OutputError(f"{self.path} was removed while the run wrote to it")
         self._rounds.add(method_row(label, method, "rounds", closed))
-        for metric in EVALUATED:
-            if getattr(closed, metric) is not None:
-                self._accuracy.add(method_row(label, method, "accuracy", (closed, metric)))
+        for figure in closed.evaluated:
+            self._accuracy.add(method_row(label, method, "accuracy", (closed, *figure)))
 
     def finish(self, result: RunResult, views: Views = no_views) -> None:
         """Write the tables, the intervals, the files of `views`, and last the summary with the status.
@@ -218,7 +217,9 @@ def event_columns(methods: Mapping[str, MethodResult]) -> dict[str, Any]:
 
 def write_seeds(results: Sequence[RunResult], path: Path) -> None:
     """Write means and 95 % t-intervals over several seeds of one scenario."""
-    figures = ("virtual_time_s", "wire_bytes", "final_accuracy", "best_accuracy")
+    figures = ["virtual_time_s", "wire_bytes", "final_accuracy", "best_accuracy"]
+    if any(method.metric != ACCURACY for run in results for method in run.methods.values()):
+        figures += ["final", "best"]
     methods = {
         label: {name: _over_seeds([getattr(run, name) for run in runs]) for name in figures}
         for label, runs in by_label(results).items()

@@ -23,7 +23,7 @@ from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.one_round import UnfinishedRoundError, obstacle
 from cutlayer.sim.run.played import Played
-from cutlayer.sim.run.stop_condition import AccuracyLimits, StopCondition
+from cutlayer.sim.run.stop_condition import MetricLimits, StopCondition
 from cutlayer.sim.run.totals import Totals
 from cutlayer.sim.run.trained_figures import trained_figures
 
@@ -113,8 +113,8 @@ class Engine(ABC):
 
     def _steps(self, stop: StopCondition, progress: RoundProgress) -> Steps:
         executor = self.world.learning.executor
-        ahead = 0 if stop.by_accuracy or executor is None else executor.ahead
-        limits = AccuracyLimits(stop)
+        ahead = 0 if stop.by_metric or executor is None else executor.ahead
+        limits = MetricLimits(stop)
         waiting: deque[Played] = deque()
         whole = True
         for index in range(stop.rounds):
@@ -176,7 +176,7 @@ class Engine(ABC):
                 effect()
             closed = replace(played.row, **figures, energy_j=played.energy_j())
             if evaluation is not None:
-                self.result.confusion = evaluation.confusion
+                self.result.confusion = evaluation.confusion or None
                 if self.result.diverged_in_round is None and not evaluation.finite:
                     self.result.diverged_in_round = closed.index
             self.result.rounds.append(closed)

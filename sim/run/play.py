@@ -9,6 +9,8 @@ from contextlib import closing
 from math import inf
 from typing import Any, Final
 
+import numpy as np
+
 from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.links import links_of
@@ -28,6 +30,8 @@ from cutlayer.sim.run.control import control_of
 from cutlayer.sim.run.engine import Observe, RoundProgress, Steps
 from cutlayer.sim.run.stop_condition import StopCondition
 from cutlayer.sim.run.windows import make_engine
+from cutlayer.sim.tasks.sections import metric_of_task
+from cutlayer.sim.tasks.task import metrics_of
 
 MOST_NAMES: Final = 3  # of profiles in a row
 UNTIMED: Final = ("power_w", "memory_bytes")  # figures of a device that no time depends on
@@ -115,24 +119,38 @@ def play_steps(
             finally:
                 engine.finish()
             result.client_names = plan.topology.clients
+            result.tokens = _tokens(plan, result)
             if curve is not None:
                 take_outcome(result, curve)
             elif (
                 dataset is not None and (classes := final_class_accuracy(result.rounds)) is not None
             ):
-                labels = dataset.train_labels.numpy()
+                labels = dataset.train_classes.numpy()
                 held = label_counts(plan.shards, labels, plan.info.classes)
                 result.client_accuracy = client_accuracy(classes, held)
 
 
+def _tokens(plan: Plan, result: MethodResult) -> int | None:
+    """Return the tokens of the clients that took part, once for each local epoch.
+
+    None if the task is not one of tokens, or the method has no rounds.
+    """
+    if plan.task.unit != "token" or result.update_summary is not None:
+        return None
+    names, trained = plan.topology.clients, plan.trained_samples()
+    rounds = [result.devices[name].rounds if name in result.devices else 0 for name in names]
+    samples = int(trained @ np.array(rounds, np.int64))
+    return samples * plan.info.target_values * plan.scenario.training.local_epochs
+
+
 def empty_result(plan: Plan, entry: MethodEntry) -> MethodResult:
     """Return the result of a method that has not begun."""
-    targets = tuple(plan.scenario.training.targets)
     return MethodResult(
         entry.label,
         entry.name,
         plan.seed,
-        targets,
+        plan.scenario.training.target_values,
+        metrics=metrics_of(plan.task),
         coarse=coarse_figures(plan),
         pricing=pricing_note(entry),
     )
@@ -144,10 +162,11 @@ def scenario_stop(scenario: Scenario) -> StopCondition:
     return StopCondition(
         training.rounds,
         stop.virtual_time or inf,
-        stop.target_accuracy or inf,
+        stop.target_value,
         training.evaluate_every,
         patience=stop.patience or inf,
         min_delta=stop.min_delta,
+        metric=metric_of_task(scenario.task),
     )
 
 

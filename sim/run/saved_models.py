@@ -46,14 +46,16 @@ class SavedModels:
         method, options = options_of(entry)
         self._recipe = plan.recipe(method, entry.name, options)
         self._about = _about(self._recipe, entry, plan)
-        self._best = -1.0
+        self._best: float | None = None
+        self._metric = plan.task.metric
         self._last: tuple[Played, RoundResult] | None = None
 
     def committed(self, played: Played, closed: RoundResult) -> None:
-        """Save the models of a committed round with the best accuracy so far. Raises OutputError."""
+        """Save the models of a committed round with the best metric so far. Raises OutputError."""
         self._last = played, closed
-        if closed.accuracy is not None and closed.accuracy > self._best:
-            self._best = closed.accuracy
+        value = closed.value(self._metric.name)
+        if value is not None and self._metric.gains(value, self._best):
+            self._best = value
             self._save("best", played, closed)
 
     def ended(self) -> None:

@@ -22,7 +22,8 @@ def trained_figures(trained: TrainedRound, evaluation: Evaluation | None) -> dic
     if evaluation is not None:
         figures["accuracy"] = evaluation.accuracy
         figures["test_loss"] = _finite(evaluation.loss)
-        figures["class_accuracy"] = class_accuracy(evaluation.confusion)
+        figures["class_accuracy"] = class_accuracy(evaluation.confusion) or None
+        figures["metrics"] = dict(evaluation.metrics) or None
     return figures
 
 

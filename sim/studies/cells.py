@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cutlayer.scenarios.load import Loaded
+from cutlayer.scenarios.training import values_of
 from cutlayer.sim.studies.content_address import cell_address
 
 
@@ -31,8 +32,8 @@ class Cell:
 
     @property
     def targets(self) -> tuple[float, ...]:
-        """The accuracies for which times and bytes are reported."""
-        return tuple(self.scenario["training"].get("targets", ()))
+        """The values of the metric for which times and bytes are reported."""
+        return values_of(self.scenario["training"].get("targets", ()))
 
 
 class Shared:
@@ -61,7 +62,7 @@ def cells_of(loaded: Loaded, where: str, shared_pieces: Shared) -> Iterator[Cell
     """Yield the cells of a scenario: for each seed, its methods in order."""
     resolved = shared_pieces.keep(loaded.resolved())
     shared = {k: v for k, v in resolved.items() if k not in ("seed", "seeds", "methods")}
-    alone = loaded.scenario.stop.by_accuracy
+    alone = loaded.scenario.stop.by_metric
     for seed in loaded.scenario.all_seeds:
         for entry, written in zip(loaded.scenario.methods, resolved["methods"], strict=True):
             scenario = {**shared, "seed": seed, "methods": [written]}

@@ -83,10 +83,19 @@ def draws_address(cell: str, section: Mapping[str, Any], learned: Any) -> str:
     return _digest(["draws", code_digest(DRAWS_CODE), cell, dict(section), learned])
 
 
-def training_key(learning_digest: str, evaluate_every: int, numerics: Mapping[str, Any]) -> str:
-    """Return the key of a learning curve: what is learned, when it is evaluated, with what numerics."""
+def training_key(
+    learning_digest: str,
+    evaluate_every: int,
+    numerics: Mapping[str, Any],
+    metrics: Mapping[str, str | None] | None = None,
+) -> str:
+    """Return the key of a learning curve: what is learned, when it is evaluated, with what numerics.
+
+    `metrics` has the names of the task's metrics, with the fingerprints of a user's own.
+    """
     code = code_digest(LEARNING_CODE)
-    return _digest(["training", code, learning_digest, evaluate_every, dict(numerics)])
+    parts = [learning_digest, evaluate_every, dict(numerics), dict(metrics or {})]
+    return _digest(["training", code, *parts])
 
 
 def _digest(content: Any) -> str:
@@ -156,6 +165,17 @@ def _own_code(scenario: Mapping[str, Any]) -> dict[str, str | None]:
     return {name: source_identity(name) for name in _own_objects(scenario) if is_object_path(name)}
 
 
+def metric_identities(scenario: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the metrics of a resolved scenario's task, with the fingerprints of a user's own."""
+    metrics = [name for section in scenario.get("task", {}).values() for name in section["metrics"]]
+    return {name: source_identity(name) for name in metrics}
+
+
+def _of_task(scenario: Mapping[str, Any]) -> list[str]:
+    sections = scenario.get("task", {}).values()
+    return [name for section in sections for name in (section["loss"], *section["metrics"])]
+
+
 def _own_objects(scenario: Mapping[str, Any]) -> set[str]:
     """Return the names in a scenario that can be a user's own object."""
     methods = [name for method in scenario["methods"] for name in method]
@@ -165,5 +185,6 @@ def _own_objects(scenario: Mapping[str, Any]) -> set[str]:
         *([dataset] if isinstance(dataset, str) else dataset.get("torch", {}).values()),
         *methods,
         *scenario.get("control", {}),
+        *_of_task(scenario),
     ]
     return {name for name in named if isinstance(name, str)}

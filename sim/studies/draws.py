@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from cutlayer.models.own_object import folders_looked_in
-from cutlayer.sim.studies.cells import Cell
 from cutlayer.sim.studies.content_address import draws_address
 from cutlayer.sim.studies.result import CellResult
 from cutlayer.sim.studies.runner import Runner, together
@@ -30,7 +29,7 @@ def draw_cells(rows: Sequence[CellResult], runner: Runner) -> None:
         section, result = row.cell.scenario.get("uncertainty"), row.result
         if section is None or result is None or result.stalled or row.cell.seed != first:
             continue
-        learned = [learned_from(result), _target(row.cell, runner)]
+        learned = [learned_from(result), _target(row, runner)]
         by_address.setdefault(draws_address(row.cell.address, section, learned), []).append(row)
     if not by_address:
         return
@@ -60,7 +59,8 @@ def draw_cells(rows: Sequence[CellResult], runner: Runner) -> None:
 
 def _job(rows: Mapping[str, CellResult], runner: Runner) -> DrawsJob:
     """Return the job that makes the draws of some methods of a point, by label."""
-    first = next(iter(rows.values())).cell
+    row = next(iter(rows.values()))
+    first = row.cell
     methods = [row.cell.scenario["methods"][0] for row in rows.values()]
     learned = {
         label: learned_from(row.result) for label, row in rows.items() if row.result is not None
@@ -69,7 +69,7 @@ def _job(rows: Mapping[str, CellResult], runner: Runner) -> DrawsJob:
         json.dumps({**first.scenario, "methods": methods}),
         first.seed,
         learned,
-        _target(first, runner),
+        _target(row, runner),
         0,
         int(first.scenario["uncertainty"]["draws"]),
         folders_looked_in(),
@@ -77,9 +77,9 @@ def _job(rows: Mapping[str, CellResult], runner: Runner) -> DrawsJob:
     )
 
 
-def _target(cell: Cell, runner: Runner) -> float | None:
-    """Return the target accuracy whose time is drawn: the highest, if the study trains."""
-    return max(cell.targets, default=None) if runner.trains else None
+def _target(row: CellResult, runner: Runner) -> float | None:
+    """Return the target whose time is drawn: the best one, if the study trains."""
+    return row.best_target if runner.trains else None
 
 
 def _columns(draws: Sequence[Draw], label: str) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from cutlayer.sim.results.columns import STUDY_TABLES
 from cutlayer.sim.results.folder import FolderTakenError, ResultFolder, claim_folder
 from cutlayer.sim.studies.result import StudyResult, curve_rows, point_rows
 from cutlayer.sim.studies.result_store import Report
+from cutlayer.sim.tasks.metric import ACCURACY
 
 KIND, STUDY, SUMMARY, VERSIONS = "study", "study.yaml", "summary.json", "versions.json"
 RESULTS = (STUDY, VERSIONS, SUMMARY, *(f"{name}.csv" for name in STUDY_TABLES))
@@ -158,4 +159,5 @@ def summary(result: StudyResult) -> dict[str, object]:
         },
         "decisions": {name: list(rows) for name, rows in result.decisions.items()},
         **({"uncertainty": drawn} if drawn else {}),
+        **({} if result.metric == ACCURACY else {"metric": result.metric.written()}),
     }

@@ -8,19 +8,20 @@ import numpy as np
 
 from cutlayer.scenarios.study.schema import Measure
 from cutlayer.sim.results.method import MethodResult
+from cutlayer.sim.tasks.metric import ACCURACY, Metric
 
-# The name of each measure, and its value of a result and a target accuracy, in SI units.
+# The name of each measure, and its value of a result and a target, in SI units. `metric` is the task's.
 MEASURES: Final[Mapping[str, tuple[str, Callable[[MethodResult, float], float | None]]]] = {
     "time": ("virtual time", lambda result, _: result.virtual_time_s),
-    "time_to_target": ("time to accuracy {target:.0%}", MethodResult.time_to),
+    "time_to_target": ("time to {metric} {target}", MethodResult.time_to),
     "additive_time": (
         "additive time per round",
         lambda result, _: sum(r.additive_round_time_s for r in result.rounds) / len(result.rounds),
     ),
     "bytes": ("wire bytes", lambda result, _: result.wire_bytes),
-    "bytes_to_target": ("bytes to accuracy {target:.0%}", MethodResult.bytes_to),
+    "bytes_to_target": ("bytes to {metric} {target}", MethodResult.bytes_to),
     "energy": ("energy of the devices", lambda result, _: result.energy_j),
-    "accuracy": ("final accuracy", lambda result, _: result.final_accuracy),
+    "accuracy": ("final {metric}", lambda result, _: result.final),
 }
 TRAINED: Final = ("time_to_target", "bytes_to_target", "accuracy")  # need a learning curve
 WITH_TARGET: Final = ("time_to_target", "bytes_to_target")
@@ -28,20 +29,22 @@ WITH_TARGET: Final = ("time_to_target", "bytes_to_target")
 
 @dataclass(frozen=True)
 class Measured:
-    """A measure with its target accuracy, if it needs one."""
+    """A measure with its target, if it needs one, of the task's metric."""
 
     by: Measure
     target: float | None = None
+    metric: Metric = ACCURACY
 
     @property
     def name(self) -> str:
         """The name of the measure."""
-        return MEASURES[self.by][0].format(target=self.target or 0.0)
+        target = self.metric.goal(self.target or 0.0)
+        return MEASURES[self.by][0].format(metric=self.metric.title, target=target)
 
     @property
     def more_is_better(self) -> bool:
         """Whether a larger number is better, as for accuracy."""
-        return self.by == "accuracy"
+        return self.by == "accuracy" and self.metric.higher_is_better
 
     def of(self, result: MethodResult | None) -> float | None:
         """Return the measure of a result; None if it is unknown or its target was never reached.

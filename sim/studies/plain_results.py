@@ -7,6 +7,7 @@ from typing import Any, Final
 from cutlayer.sim.results.curve import figures_by_round, take_outcome
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.results.round import RoundResult
+from cutlayer.sim.tasks.metric import Metric
 
 SCALARS: Final = (
     "learning_digest",
@@ -21,6 +22,7 @@ SCALARS: Final = (
     "pricing",
     "stalled",
     "update_summary",
+    "tokens",
 )
 _ROUND: Final = tuple(field.name for field in fields(RoundResult))
 
@@ -33,6 +35,7 @@ def plain(result: MethodResult) -> dict[str, Any]:
         "method": result.method,
         "client_accuracy": [list(one) for one in result.client_accuracy],
         "coarse": list(result.coarse),
+        "metrics": [metric.written() for metric in result.metrics],
         **{name: getattr(result, name) for name in SCALARS},
         "rounds": {name: [row[name] for row in rows] for name in _ROUND},
     }
@@ -54,6 +57,7 @@ def restored(
     result = MethodResult(
         label, content["method"], seed, targets, rounds=rounds, coarse=tuple(content["coarse"])
     )
+    result.metrics = tuple(Metric(**one) for one in content["metrics"])
     for name in SCALARS:
         setattr(result, name, content[name])
     result.client_accuracy = tuple(tuple(one) for one in content["client_accuracy"])

@@ -10,6 +10,7 @@ from cutlayer.scenarios.study import LoadedStudy, Point
 from cutlayer.sim.results.columns import (
     ASYNC_COLUMNS,
     DIGESTS,
+    METRIC_COLUMNS,
     RESULT_COLUMNS,
     Column,
     Row,
@@ -17,6 +18,7 @@ from cutlayer.sim.results.columns import (
 )
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.studies.cells import Cell
+from cutlayer.sim.tasks.metric import ACCURACY, Metric
 from cutlayer.sim.uncertainty.statistics import FIGURES, Array, interval_of
 
 
@@ -56,6 +58,12 @@ class CellResult:
             return "infeasible"
         return "stalled" if self.result.stalled else "complete"
 
+    @property
+    def best_target(self) -> float | None:
+        """The target that is hardest to reach."""
+        metric = ACCURACY if self.result is None else self.result.metric
+        return metric.best(self.cell.targets)
+
 
 @dataclass
 class StudyResult:
@@ -68,6 +76,12 @@ class StudyResult:
     decisions: dict[str, list[Row]] = field(default_factory=dict)
     path: Path | None = None
     new: dict[str, int] = field(default_factory=dict)  # counts of what was not stored before
+
+    @property
+    def metric(self) -> Metric:
+        """The first metric of the task."""
+        results = (found.result for found in self.cells)
+        return next((result.metric for result in results if result is not None), ACCURACY)
 
     @property
     def labels(self) -> list[str]:
@@ -106,6 +120,8 @@ def point_rows(study: StudyResult) -> list[Row]:
     results = [found.result for found in study.cells]
     waits = all(result is None or result.update_summary is None for result in results)
     columns = RESULT_COLUMNS if waits else (*RESULT_COLUMNS, *ASYNC_COLUMNS)
+    if study.metric != ACCURACY:
+        columns = (*columns, *METRIC_COLUMNS)
     rows = [_point_row(found, targets, columns) for found in study.cells]
     section = study.study.base.scenario.uncertainty
     if section is not None:
@@ -134,9 +150,13 @@ def curve_rows(study: StudyResult) -> list[Row]:
         wire_bytes = 0
         for closed in found.result.rounds if found.result else ():
             wire_bytes += closed.wire_up + closed.wire_down
-            if closed.accuracy is not None:
+            value = closed.value(study.metric.name)
+            if value is not None:
                 row: Row = {**key, "round": closed.index, "virtual_time_s": closed.virtual_time_s}
-                rows.append(row | {"wire_bytes": wire_bytes, "accuracy": closed.accuracy})
+                row |= {"wire_bytes": wire_bytes, "accuracy": closed.accuracy}
+                if study.metric != ACCURACY:
+                    row |= {"metric": study.metric.name, "value": value}
+                rows.append(row)
     return rows
 
 

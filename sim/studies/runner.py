@@ -17,7 +17,7 @@ from cutlayer.sim.process.jobs import Workers
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.studies.cells import Cell
 from cutlayer.sim.studies.check import Progress
-from cutlayer.sim.studies.content_address import training_key
+from cutlayer.sim.studies.content_address import metric_identities, training_key
 from cutlayer.sim.studies.jobs import Job
 from cutlayer.sim.studies.plain_results import attach, restored
 from cutlayer.sim.studies.result_store import Store
@@ -77,12 +77,16 @@ class Runner:
         """Return the key of the training that a cell shares; None if it is trained by itself."""
         if cell.alone or not self.trains or result.learning_digest is None:
             return None
-        return training_key(result.learning_digest, cell.evaluate_every, self.numerics(cell))
+        return self._key(result.learning_digest, cell)
+
+    def _key(self, digest: str, cell: Cell) -> str:
+        metrics = metric_identities(cell.scenario)
+        return training_key(digest, cell.evaluate_every, self.numerics(cell), metrics)
 
     def _address(self, cell: Cell) -> str:
         """Return a cell's address; an `alone` cell depends on the numerics as well."""
         if cell.alone:
-            return training_key(cell.address, cell.evaluate_every, self.numerics(cell))
+            return self._key(cell.address, cell)
         return cell.address
 
     def _time(self, cells: Iterable[Cell]) -> dict[str, dict[str, Any]]:

@@ -33,6 +33,7 @@ from cutlayer.sim.studies.measures import TRAINED, WITH_TARGET, Measured
 from cutlayer.sim.studies.result import CellResult, StudyResult
 from cutlayer.sim.studies.result_store import Report, Store
 from cutlayer.sim.studies.runner import Runner
+from cutlayer.sim.tasks.sections import metric_of_task
 from cutlayer.sim.uncertainty.run import add_draws
 
 _IN_A_WORKER: Final = {"processes": "inline", "dask": "inline"}  # executors with the same bits
@@ -185,7 +186,9 @@ def _measures(loaded: LoadedStudy, trains: bool) -> dict[str, Measured]:
     Raises ScenarioError if the study cannot have it.
     """
     study, found = loaded.study, {}
-    highest = max(loaded.base.scenario.training.targets, default=None)
+    scenario = loaded.base.scenario
+    metric = metric_of_task(scenario.task)
+    highest = metric.best(scenario.training.target_values)
     if study.sensitivity is not None and (complaint := unknown(study.sensitivity.of)):
         raise ScenarioError([loaded.document.problem(("sensitivity", "of"), complaint)])
     for name in ("crossovers", "best", "sensitivity"):
@@ -196,7 +199,7 @@ def _measures(loaded: LoadedStudy, trains: bool) -> dict[str, Measured]:
         if section.by in WITH_TARGET and target is None:
             rule = f"{section.by} needs a target: give one, or training.targets in the scenario"
             raise ScenarioError([loaded.document.problem((name, "by"), rule)])
-        found[name] = Measured(section.by, target if section.by in WITH_TARGET else None)
+        found[name] = Measured(section.by, target if section.by in WITH_TARGET else None, metric)
         if section.by in TRAINED and not trains:
             rule = "needs an accuracy, and the executor none trains nothing"
             rule += ": use inline, or decide by time or bytes"
@@ -205,7 +208,8 @@ def _measures(loaded: LoadedStudy, trains: bool) -> dict[str, Measured]:
 
 
 def _decide(result: StudyResult, runner: Runner, measures: dict[str, Measured]) -> None:
-    study, targets = result.study.study, result.study.base.scenario.training.targets
+    study, scenario = result.study.study, result.study.base.scenario
+    metric = metric_of_task(scenario.task)
     decided = result.decisions
     if study.crossovers is not None:
         by = measures["crossovers"]
@@ -217,7 +221,7 @@ def _decide(result: StudyResult, runner: Runner, measures: dict[str, Measured]) 
         decided["sensitivity"] = sensitivity_rows(result, runner, study.sensitivity, by)
     aims = [Measured("time"), Measured("bytes"), Measured("energy")]
     if runner.trains:
-        aims.append(Measured("accuracy"))
-        if targets:
-            aims[0] = Measured("time_to_target", max(targets))
+        aims.append(Measured("accuracy", metric=metric))
+        if (target := metric.best(scenario.training.target_values)) is not None:
+            aims[0] = Measured("time_to_target", target, metric)
     decided["pareto"] = pareto_rows(result, aims)

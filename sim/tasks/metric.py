@@ -1,6 +1,6 @@
 """Metrics: the names, directions and units in which the results of a task are written."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
@@ -14,23 +14,32 @@ class Metric:
     higher_is_better: bool = True
     is_share: bool = False
 
+    @property
+    def heading(self) -> str:
+        """Return the title with a capital."""
+        return self.title[:1].upper() + self.title[1:]
+
     def text(self, value: float) -> str:
         """Return a value as a table shows it, rounded."""
         return f"{value:.2%}" if self.is_share else f"{value:.4g}"
+
+    def goal(self, value: float) -> str:
+        """Return a target as headings show it: whole percents, or the value."""
+        return f"{value:.0%}" if self.is_share else f"{value:g}"
 
     def reaches(self, value: float, target: float) -> bool:
         """Return whether a value is at least as good as a target."""
         return value >= target if self.higher_is_better else value <= target
 
-    def gain(self, value: float, before: float | None) -> float:
-        """Return how much better a value is than one before; infinity without one."""
-        if before is None:
-            return float("inf")
-        return value - before if self.higher_is_better else before - value
+    def gains(self, value: float, best: float | None, by: float = 0.0) -> bool:
+        """Return whether a value is better than the best one before, if any, by more than `by`."""
+        if best is None:
+            return True
+        return value > best + by if self.higher_is_better else value < best - by
 
-    def best(self, values: list[float]) -> float:
-        """Return the best of some values."""
-        return max(values) if self.higher_is_better else min(values)
+    def best(self, values: Iterable[float]) -> float | None:
+        """Return the best of some values; None without any."""
+        return (max if self.higher_is_better else min)(values, default=None)
 
     def written(self) -> dict[str, Any]:
         """Return the metric as plain data."""

@@ -20,7 +20,7 @@ from cutlayer.sim.tasks.losses import (
     weighted_cross_entropy,
 )
 from cutlayer.sim.tasks.metric import METRICS
-from cutlayer.sim.tasks.task import DEFAULT, Task, TaskError, metric_of, own_callable
+from cutlayer.sim.tasks.task import DEFAULT, LearningTaskError, Task, metric_of, own_callable
 
 Confusion = tuple[tuple[int, ...], ...]
 
@@ -57,7 +57,10 @@ class Measured:
 
 
 class Objective:
-    """The loss and the metrics of a task. Raises TaskError if a user's own cannot be imported."""
+    """The loss and the metrics of a task.
+
+    Raises LearningTaskError if a user's own cannot be imported.
+    """
 
     def __init__(self, task: Task = DEFAULT, classes: int = 1) -> None:
         self.task = task
@@ -105,7 +108,7 @@ class Objective:
     def figures(self, batches: Sequence[Measured], confusion: Confusion) -> dict[str, float]:
         """Return the metrics of a model by name, from all test batches in order.
 
-        `confusion` is the sum over the batches. Raises TaskError if a user's metric fails.
+        `confusion` is the sum over the batches. Raises LearningTaskError if a user's metric fails.
         """
         kept = [batch.outputs for batch in batches if batch.outputs is not None]
         outputs, targets = map(np.concatenate, zip(*kept, strict=True)) if kept else _NOTHING
@@ -129,7 +132,7 @@ class Objective:
             value = self._own[name](torch.from_numpy(outputs), torch.from_numpy(targets))
             return float(value)
         except Exception as error:  # a user's metric may raise anything
-            raise TaskError(f"metric {name!r} failed ({reason_of(error)})") from error
+            raise LearningTaskError(f"metric {name!r} failed ({reason_of(error)})") from error
 
 
 def _of_tokens(name: str, batches: Sequence[Measured]) -> float:
@@ -159,11 +162,11 @@ def _own_loss(name: str) -> Loss:
         try:
             value = own(output, target)
         except Exception as error:  # a user's loss may raise anything
-            raise TaskError(f"loss {name!r} failed ({reason_of(error)})") from error
+            raise LearningTaskError(f"loss {name!r} failed ({reason_of(error)})") from error
         if not isinstance(value, Tensor) or value.dim():
             is_tensor = isinstance(value, Tensor)
             got = f"shape {tuple(value.shape)}" if is_tensor else type(value).__name__
-            raise TaskError(
+            raise LearningTaskError(
                 f"loss {name!r} must return the batch's mean as a tensor of one number, got {got}"
             )
         return value

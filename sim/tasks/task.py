@@ -1,6 +1,6 @@
 """A task as plain data: its kind, loss and metrics, known without tensors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -10,15 +10,8 @@ from cutlayer.sim.tasks.metric import ACCURACY, METRICS, Metric
 
 Kind = Literal["classification", "regression", "language_model"]
 
-# Of the data sets of each kind of task: the type of a target, and what one unit of it is called.
-TARGET_TYPES: Final[Mapping[Kind, str]] = {
-    "classification": "class",
-    "regression": "number",
-    "language_model": "token",
-}
 
-
-class TaskError(UserError):
+class LearningTaskError(UserError):
     """A task that does not fit the data set, the model or a method, or whose parts cannot be loaded."""
 
 
@@ -52,14 +45,20 @@ class Task:
 
     @property
     def metric(self) -> Metric:
-        """Return the first metric. Raises TaskError if a user's own cannot be imported."""
+        """Return the first metric. Raises LearningTaskError if a user's own cannot be imported."""
         return metric_of(self.kind, self.metrics[0])
 
 
-def metric_of(kind: Kind, name: str) -> Metric:
-    """Return a metric of a kind of task by name. Raises TaskError if a user's cannot be imported.
+def metrics_of(task: Task) -> tuple[Metric, ...]:
+    """Return the metrics of a task, in order. Raises LearningTaskError."""
+    return tuple(metric_of(task.kind, name) for name in task.metrics)
 
-    A user's metric is better if it is higher, unless its attribute `higher_is_better` is false.
+
+def metric_of(kind: Kind, name: str) -> Metric:
+    """Return a metric of a kind of task by name.
+
+    A user's metric is better if it is higher, unless its attribute `higher_is_better` is false. Raises
+    LearningTaskError if it cannot be imported.
     """
     if name in METRICS[kind]:
         return METRICS[kind][name]
@@ -69,11 +68,18 @@ def metric_of(kind: Kind, name: str) -> Metric:
 
 
 def own_callable(name: str, what: str) -> Any:
-    """Return a user's own loss or metric. Raises TaskError."""
-    own = import_own_or(TaskError, f"{what} {name!r} cannot be imported", name)
+    """Return a user's own loss or metric. Raises LearningTaskError."""
+    own = import_own_or(LearningTaskError, f"{what} {name!r} cannot be imported", name)
     if not callable(own):
-        raise TaskError(f"{what} {name!r} is {type(own).__name__}, expected a callable")
+        raise LearningTaskError(f"{what} {name!r} is {type(own).__name__}, expected a callable")
     return own
+
+
+def needs_classes(task: Task, why: str) -> str | None:
+    """Return the reason that a method which does something with classes cannot train a task, if any."""
+    if task.kind == "classification":
+        return None
+    return f"{why}, and a task of {task.kind} has none: choose task: classification"
 
 
 def balanced_weights(counts: Sequence[int]) -> tuple[float, ...]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from cutlayer.errors import UserError
 from cutlayer.models.catalogue import MODELS
@@ -25,6 +25,7 @@ from cutlayer.sim.process.tasks import Note
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.write import write_draws
 from cutlayer.sim.run.play import play
+from cutlayer.sim.tasks.metric import ACCURACY
 from cutlayer.sim.uncertainty.draw import drawn_topology
 from cutlayer.sim.uncertainty.factors import Factors
 from cutlayer.sim.uncertainty.statistics import columns_of, summary_of
@@ -41,9 +42,9 @@ class DrawError(UserError):
 
 
 class Learned(NamedTuple):
-    """What draws take from the run of a method: accuracies by round, the learning digest, the rounds."""
+    """What draws take from the run of a method: the task's metric by round, the digest, the rounds."""
 
-    accuracy: tuple[tuple[int, float], ...]
+    values: tuple[tuple[int, float], ...]
     digest: str | None
     rounds: int
 
@@ -105,7 +106,11 @@ class DrawsJob:
     def _time(self, plan: Plan, entry: MethodEntry) -> Timed:
         learned = self.learned[entry.label]
         unknown = dict.fromkeys(("weights_digest", "diverged_in_round"))
-        result = play(plan, entry, curve={"accuracy": learned.accuracy, **unknown})
+        metric = plan.task.metric
+        curve: dict[str, Any] = {metric.name: learned.values}
+        if metric != ACCURACY:
+            curve = {"metrics": [(index, {metric.name: v}) for index, v in learned.values]}
+        result = play(plan, entry, curve={**curve, **unknown})
         same = result.learning_digest == learned.digest or len(result.rounds) != learned.rounds
         if result.stalled or not result.rounds:
             return Timed(None, None, None, same)
@@ -165,7 +170,7 @@ def add_draws(
 
 
 def target_of(result: RunResult) -> float | None:
-    """Return the target accuracy whose time is drawn: the highest that all methods, or any, reached."""
+    """Return the target whose time is drawn: the best one that all methods, or any, reached."""
     methods = result.methods.values()
     reached = [
         [target for target in method.targets if method.time_to(target) is not None]
@@ -174,13 +179,15 @@ def target_of(result: RunResult) -> float | None:
     by_all = [
         target for target in (reached[0] if reached else ()) if all(target in r for r in reached)
     ]
-    return max(by_all or [target for r in reached for target in r], default=None)
+    best = next((method.metric.best for method in methods), ACCURACY.best)
+    return best(by_all or [target for r in reached for target in r])
 
 
 def learned_from(method: MethodResult) -> Learned:
     """Return what a method learned in its run."""
-    accuracy = tuple((r.index, r.accuracy) for r in method.rounds if r.accuracy is not None)
-    return Learned(accuracy, method.learning_digest, len(method.rounds))
+    known = ((r.index, r.value(method.metric.name)) for r in method.rounds)
+    values = tuple((index, value) for index, value in known if value is not None)
+    return Learned(values, method.learning_digest, len(method.rounds))
 
 
 def learned_by(result: RunResult) -> dict[str, Learned]:

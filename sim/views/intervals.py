@@ -6,8 +6,10 @@ from typing import Final
 import numpy as np
 from rich.console import Console
 
+from cutlayer.sim.results.metrics import common_metric, times_to_targets
 from cutlayer.sim.results.read import SavedRun
 from cutlayer.sim.uncertainty.statistics import Interval
+from cutlayer.sim.views.accuracy import goal
 from cutlayer.sim.views.columns import Column, print_columns, print_text
 from cutlayer.sim.views.quantities import TIMES, Unit, common_unit, significant
 from cutlayer.sim.views.uncertainty import (
@@ -34,9 +36,11 @@ def print_intervals(run: SavedRun, console: Console) -> None:
     rounds = intervals_of(run, "round_time_s")
     columns = [_column("round time", stated, rounds, TIMES)]
     if (target := run.uncertainty.get("target")) is not None:
-        reached = {label: run.methods[label]["time_to_accuracy_s"][str(target)] for label in draws}
+        entries = {label: run.methods[label] for label in draws}
+        metric = common_metric([*entries.values()])
+        reached = {label: times_to_targets(of).get(str(target)) for label, of in entries.items()}
         times = intervals_of(run, "target_s")
-        columns.append(_column(f"time to {100 * target:g}%", reached, times, TIMES))
+        columns.append(_column(f"time to {goal(metric, target)}", reached, times, TIMES))
     if len(rounds) > 1:
         slowest = max(rounds, key=lambda label: stated[label])
         speedups = speedups_of(run, slowest)

@@ -1,6 +1,6 @@
 """The result table on the terminal: time, traffic and accuracy of each method, and its speedups."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,9 @@ from cutlayer.sim.files.plain_text import plain
 from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.results.estimate import Estimate, as_runs, by_label, estimate, scenario_name
 from cutlayer.sim.results.method import MethodResult, RunResult
+from cutlayer.sim.results.metrics import final_of, times_to_targets
+from cutlayer.sim.tasks.metric import ACCURACY, Metric
+from cutlayer.sim.views.accuracy import goal
 from cutlayer.sim.views.columns import Column, print_columns, print_text
 from cutlayer.sim.views.critical_path import windows_note
 from cutlayer.sim.views.links_table import print_links
@@ -74,7 +77,7 @@ def _columns(methods: dict[str, list[MethodResult]], sign: str) -> list[Column]:
         label: [result.summary({}) for result in results] for label, results in methods.items()
     }
 
-    def over(read: Callable[[dict[str, Any]], float | None]) -> list[Estimate | None]:
+    def over(read: Callable[[Mapping[str, Any]], float | None]) -> list[Estimate | None]:
         return [estimate(read(summary) for summary in seeds) for seeds in summaries.values()]
 
     def column(
@@ -94,16 +97,17 @@ def _columns(methods: dict[str, list[MethodResult]], sign: str) -> list[Column]:
     percent = ("%", 0.01)
     trained = any(result.curve for results in methods.values() for result in results)
     targets = dict.fromkeys(t for results in methods.values() for t in results[0].targets)
+    metric = _metric(methods)
     accuracies = [
         column(
-            "final accuracy ({})",
-            over(lambda s: s["accuracy"]["final"] if s["accuracy"] else None),
-            percent,
+            f"final {metric.title} ({{}})" if metric.is_share else f"final {metric.title}",
+            over(final_of),
+            percent if metric.is_share else ("", 1.0),
             "not trained",
         ),
         *(
             timed(
-                f"time to {100 * target:g}% ({{}})",
+                f"time to {goal(metric, target)} ({{}})",
                 over(partial(_time_to, str(target))),
                 "not reached",
             )
@@ -121,6 +125,11 @@ def _columns(methods: dict[str, list[MethodResult]], sign: str) -> list[Column]:
             digits=4,
         ),
         *(accuracies if trained else ()),
+        *(
+            (column("traffic per token (B)", over(_per_token), ("", 1.0), digits=4),)
+            if any("tokens" in seeds[0] for seeds in summaries.values())
+            else ()
+        ),
         *(
             (
                 column("mean staleness", over(lambda s: _stale(s, "mean")), ("", 1.0)),
@@ -141,14 +150,22 @@ def _columns(methods: dict[str, list[MethodResult]], sign: str) -> list[Column]:
     ]
 
 
-def _stale(summary: dict[str, Any], key: str) -> float | None:
+def _metric(methods: dict[str, list[MethodResult]]) -> Metric:
+    return next((results[0].metric for results in methods.values() if results), ACCURACY)
+
+
+def _stale(summary: Mapping[str, Any], key: str) -> float | None:
     staleness: float | None = summary["updates"]["staleness"][key] if "updates" in summary else None
     return staleness
 
 
-def _time_to(target: str, summary: dict[str, Any]) -> float | None:
-    seconds: float | None = summary["time_to_accuracy_s"].get(target)
-    return seconds
+def _per_token(summary: Mapping[str, Any]) -> float | None:
+    each: float | None = summary.get("tokens", {}).get("wire_bytes_each")
+    return each
+
+
+def _time_to(target: str, summary: Mapping[str, Any]) -> float | None:
+    return times_to_targets(summary).get(target)
 
 
 def _unit(values: Sequence[Estimate | None], units: tuple[Unit, ...]) -> Unit:
@@ -181,12 +198,17 @@ def _footnotes(
     runs: Sequence[RunResult], methods: dict[str, list[MethodResult]], marked: set[str]
 ) -> list[str]:
     """Return where the figures come from, and which of them rest on guesses."""
+    metric = _metric(methods)
     trained = any(
         result.weights_digest is not None for results in methods.values() for result in results
     )
     lines = [
         "Times, bytes and idle shares are simulated: a virtual clock, computed costs. "
-        + ("Accuracy is that of really trained models." if trained else "Nothing was trained.")
+        + (
+            f"{metric.heading} is that of really trained models."
+            if trained
+            else "Nothing was trained."
+        )
     ]
     lines.append(
         "The round time is the makespan of a round; the additive round time is the mean over clients "
@@ -214,7 +236,7 @@ def _footnotes(
         if rounds:
             lines.append(
                 f"{label} diverged: its weights were no longer finite in round {min(rounds) + 1}, so "
-                "its accuracy is meaningless. A lower training.optimizer.lr may help."
+                f"its {metric.title} is meaningless. A lower training.optimizer.lr may help."
             )
     lines += [
         f"{label}: NOT PHYSICAL TIMES, but {results[0].pricing}."

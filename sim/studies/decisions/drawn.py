@@ -23,7 +23,7 @@ def measure_of(cells: Sequence[CellResult], measure: Measured) -> Array | None:
     column = COLUMNS.get(measure.by)
     if drawn is None or drawn.draws is None or column is None:
         return None
-    if measure.target is not None and measure.target != max(drawn.cell.targets, default=None):
+    if measure.target is not None and measure.target != drawn.best_target:
         return None
     return drawn.draws[column]
 

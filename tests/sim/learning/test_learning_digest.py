@@ -282,6 +282,8 @@ for _method in ("classic_fl", "splitfed", "pipar", "ecofed"):
     )
 LEARNING["control"] = Change("control={fedadapt: {cuts: [2]}}", ("methods=[splitfed]",))
 
+LEARNING["task"] = Change("task={classification: {class_weights: balanced}}")
+
 TIME = {
     "data.partition.file.overlap": Change(
         "data.partition={file: {path: FOLDER/split.json, overlap: true}}",
@@ -302,6 +304,7 @@ TIME = {
     "training.targets": Change("training.targets=[0.5]"),
     "stop.virtual_time": Change("stop.virtual_time=1000 h"),
     "stop.target_accuracy": Change("stop.target_accuracy=1.0"),
+    "stop.target": Change("stop.target={accuracy: 1.0}"),
     "stop.patience": Change("stop.patience=100"),
     "stop.min_delta": Change("stop={patience: 100, min_delta: 0.1}"),
     "limits.clients": Change("limits.clients=100"),

@@ -7,13 +7,13 @@ import pytest
 from tiny_runs import TINY
 
 from cutlayer import load_scenario, run
-from cutlayer.sim.run.stop_condition import AccuracyLimits, StopCondition
+from cutlayer.sim.run.stop_condition import MetricLimits, StopCondition
 
 
 def stops_with(stop: StopCondition, *accuracies: float | None) -> int | None:
     """Return the number of the first round that ends a run with these accuracies."""
-    limits = AccuracyLimits(stop)
-    rows: Any = [SimpleNamespace(accuracy=value) for value in accuracies]
+    limits = MetricLimits(stop)
+    rows: Any = [SimpleNamespace(value={"accuracy": value}.get) for value in accuracies]
     reached = [limits.reached(row) for row in rows]
     return reached.index(True) if True in reached else None
 
@@ -22,7 +22,7 @@ def stops_with(stop: StopCondition, *accuracies: float | None) -> int | None:
     ("limits", "accuracies", "expected"),
     [
         ({}, (0.5, 0.5, 0.5), None),
-        ({"target_accuracy": 0.5}, (0.4, 0.5, 0.6), 1),
+        ({"target": 0.5}, (0.4, 0.5, 0.6), 1),
         ({"patience": 2}, (0.5, 0.5, 0.4, 0.6), 2),
         ({"patience": 2}, (0.5, 0.4, 0.6, 0.5, 0.7), None),
         ({"patience": 2}, (0.5, None, 0.5, None, None, 0.5), 5),  # only evaluations count
@@ -33,7 +33,7 @@ def stops_with(stop: StopCondition, *accuracies: float | None) -> int | None:
             (0.5, 0.55, 0.61, 0.7),
             None,
         ),  # over the best of before
-        ({"patience": 2, "target_accuracy": 0.6}, (0.5, 0.6, 0.6), 1),
+        ({"patience": 2, "target": 0.6}, (0.5, 0.6, 0.6), 1),
     ],
 )
 def test_a_run_stops_with_the_first_round_without_progress(
