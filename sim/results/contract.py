@@ -5,21 +5,16 @@ deleted, into content that the commands showing results cannot work with.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from math import inf
 from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cutlayer.errors import UserError
-from cutlayer.sim.log.intervals import COLUMNS, NO_CAUSE, SERVER, Activity, Phase
 from cutlayer.sim.results.columns import STUDY_TABLES, Column
 
 Count = Annotated[int, Field(ge=0)]
 Figure = Annotated[float, Field(allow_inf_nan=False)]
-WHOLE: Final = ("actor", "peer", "method", "phase", "activity", "round", "cause")
-NAMES: Final = ("actor_names", "labels", "phase_names", "activity_names")
 
 WITH_AXES: Final = ("points", "crossovers", "best", "pareto")  # a column for each axis
 
@@ -277,40 +272,6 @@ def _check_present(row: Mapping[str, Any], columns: Sequence[Column]) -> None:
     for column in columns:
         if column.need != "optional" and column.name not in row:
             raise ContractError(f"it has no column {column.name!r}")
-
-
-def check_events(events: Mapping[str, NDArray[Any]]) -> None:
-    """Check the columns of events.npz. Raises ContractError with the first problem."""
-    columns = (*COLUMNS, "method", "round")
-    kinds = dict.fromkeys(columns, "iufb") | dict.fromkeys(WHOLE, "iu") | dict.fromkeys(NAMES, "U")
-    for name, kind in kinds.items():
-        if name not in events:
-            raise ContractError(f"it has no column {name!r}")
-        if events[name].ndim != 1:
-            raise ContractError(f"{name} is not a column")
-        if len(events[name]) and events[name].dtype.kind not in kind:
-            raise ContractError(f"{name} has a wrong type ({events[name].dtype})")
-    if "server" not in events["actor_names"]:
-        raise ContractError("actor_names has no server")
-    length = len(events["start"])
-    for name in columns:
-        if len(events[name]) != length:
-            raise ContractError(f"{name} has {len(events[name])} entries, start has {length}")
-        if length and not np.isfinite(events[name]).all():
-            raise ContractError(f"{name} has an entry that is not finite")
-    ranges = {
-        "actor": (SERVER, len(events["actor_names"])),
-        "peer": (SERVER, len(events["actor_names"])),
-        "method": (0, len(events["labels"])),
-        "phase": (0, min(len(Phase), len(events["phase_names"]))),
-        "activity": (0, min(len(Activity), len(events["activity_names"]))),
-        "round": (0, inf),
-        "cause": (NO_CAUSE, length),
-    }
-    for name, (least, end) in ranges.items():
-        values = events[name]
-        if length and (values.min() < least or values.max() >= end):
-            raise ContractError(f"{name} has an entry out of range")
 
 
 def _figure(text: str, where: str) -> None:

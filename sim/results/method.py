@@ -20,6 +20,7 @@ from cutlayer.sim.log.updates import UpdateRow
 from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.results.class_accuracy import ClientAccuracy
 from cutlayer.sim.results.columns import DRAW_TABLES, Row, Value, by_column, method_row, ratio
+from cutlayer.sim.results.evaluated import Evaluated
 from cutlayer.sim.results.link_row import LinkRow
 from cutlayer.sim.results.metrics import metric_entries
 from cutlayer.sim.results.round import Decided, KeptRound, RoundResult
@@ -30,7 +31,7 @@ Status = Literal["complete", "stopped", "stalled"]  # stopped: interrupted; stal
 
 
 @dataclass
-class MethodResult:
+class MethodResult(Evaluated):
     """One method's run. `busy_s` and `available_s` are sums over clients or over server slots.
 
     `links` has the use of each link and medium, `capacity_s` its capacity (bytes/s, or 1 for airtime)
@@ -71,11 +72,6 @@ class MethodResult:
     metrics: tuple[Metric, ...] = (ACCURACY,)  # of the task; curves and targets are of the first
 
     @property
-    def metric(self) -> Metric:
-        """The metric of curves and targets."""
-        return self.metrics[0]
-
-    @property
     def noun(self) -> str:
         """The noun of its `rounds`: "round", or "window" of an asynchronous method."""
         return self.rounds[0].noun if self.rounds else "round"
@@ -91,33 +87,9 @@ class MethodResult:
         return self.rounds[-1].virtual_time_s if self.rounds else 0.0
 
     @property
-    def curve(self) -> list[tuple[float, float]]:
-        """The task's metric over virtual time: pairs (virtual time, metric)."""
-        return self._curve(self.metric.name)
-
-    def _curve(self, metric: str) -> list[tuple[float, float]]:
-        pairs = ((r.virtual_time_s, r.value(metric)) for r in self.rounds)
-        return [(time, value) for time, value in pairs if value is not None]
-
-    @property
     def wire_bytes(self) -> int:
         """All wire bytes, both directions."""
         return sum(r.wire_up + r.wire_down for r in self.rounds)
-
-    def time_to(self, target: float) -> float | None:
-        """Return the virtual time at which an evaluation first reached a target, or None."""
-        reaches = self.metric.reaches
-        return next((time for time, value in self.curve if reaches(value, target)), None)
-
-    def bytes_to(self, target: float) -> int | None:
-        """Return the wire bytes up to the evaluation that first reached a target, or None."""
-        total = 0
-        for closed in self.rounds:
-            total += closed.wire_up + closed.wire_down
-            value = closed.value(self.metric.name)
-            if value is not None and self.metric.reaches(value, target):
-                return total
-        return None
 
     def summary(self, others: Mapping[str, "MethodResult"]) -> dict[str, Any]:
         """Return this method's entry of summary.json, compared with the `others`."""
@@ -191,40 +163,6 @@ class MethodResult:
     def mean_of(self, figure: Callable[[RoundResult], float]) -> float | None:
         """Return the mean of a figure over the rounds; None without a round."""
         return float(np.mean([figure(r) for r in self.rounds])) if self.rounds else None
-
-    @property
-    def final(self) -> float | None:
-        """The task's metric in the last evaluation."""
-        return self.final_of(self.metric)
-
-    @property
-    def best(self) -> float | None:
-        """The best value of the task's metric in all evaluations."""
-        return self.best_of(self.metric)
-
-    @property
-    def final_accuracy(self) -> float | None:
-        """The accuracy of the last evaluation."""
-        return self.final_of(ACCURACY)
-
-    @property
-    def best_accuracy(self) -> float | None:
-        """The highest accuracy of all evaluations."""
-        return self.best_of(ACCURACY)
-
-    def final_of(self, metric: Metric) -> float | None:
-        """Return a metric of the last evaluation that has it."""
-        curve = self._curve(metric.name)
-        return curve[-1][1] if curve else None
-
-    def best_of(self, metric: Metric) -> float | None:
-        """Return the best value of a metric in all evaluations."""
-        return metric.best(value for _, value in self._curve(metric.name))
-
-    def final_and_best(self, metric: Metric) -> dict[str, float | None] | None:
-        """Return the final and the best value of a metric; None without any."""
-        final = self.final_of(metric)
-        return None if final is None else {"final": final, "best": self.best_of(metric)}
 
     @property
     def energy_j(self) -> float | None:

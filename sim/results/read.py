@@ -24,12 +24,12 @@ from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.results.columns import DRAW_TABLES, RUN_TABLES, STUDY_TABLES, Column, Row
 from cutlayer.sim.results.contract import (
     ContractError,
-    check_events,
     check_rows,
     check_study_rows,
     check_study_summary,
     check_summary,
 )
+from cutlayer.sim.results.events_contract import check_events
 from cutlayer.sim.results.files import LONGEST_NUMBER, ResultFiles, SavedError, renamed
 from cutlayer.sim.results.folder import RESUME, in_use, read_marker
 
