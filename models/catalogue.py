@@ -11,6 +11,8 @@ from cutlayer.models.own_object import import_own_or, reason_of
 from cutlayer.suggestion import suggestion
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from cutlayer.models.model import Model
 
 MODELS: dict[str, str] = {
@@ -39,11 +41,25 @@ class UnknownModelError(UserError):
     """An unknown model name, or an object that is not a model."""
 
 
-def resolve(name: str) -> "Callable[..., Model]":
+_ENDS: Final = "@"  # between the name of a model and submodules after which its blocks end
+
+
+def with_ends(name: str, submodules: Sequence[str]) -> str:
+    """Return the name of a model whose blocks end after these submodules, too."""
+    return f"{name}{_ENDS}{','.join(submodules)}"
+
+
+def without_ends(name: str) -> tuple[str, tuple[str, ...]]:
+    """Return the parts of such a name: that of the model, and the submodules."""
+    plain, _, ends = name.partition(_ENDS)
+    return plain, tuple(ends.split(",")) if ends else ()
+
+
+def resolve(name: str) -> "Callable[..., nn.Module]":
     """Return the function that builds a model of the catalogue or a user's `package.module:Object`.
 
-    It is called as `Object(classes=10, input_shape=(3, 32, 32))` and returns a Model.
-    Raises UnknownModelError, with the closest name.
+    It is called as `Object(classes=10, input_shape=(3, 32, 32))`, or with fewer of these, and returns a
+    Model or another `nn.Module`. Raises UnknownModelError, with the closest name.
     """
     if name in MODELS:
         module_name, _, object_name = MODELS[name].partition(":")
@@ -54,13 +70,15 @@ def resolve(name: str) -> "Callable[..., Model]":
             f"unknown model {name!r}{suggestion(name, MODELS)}"
             " (your own is named package.module:Object)"
         )
-    factory: Callable[..., Model] = import_own_or(
+    factory: Callable[..., nn.Module] = import_own_or(
         UnknownModelError, f"model {name!r} cannot be loaded", name
     )
-    if not callable(factory):
+    from torch.nn import Module
+
+    if not callable(factory) or isinstance(factory, Module):
         raise UnknownModelError(
-            f"model {name!r} is {type(factory).__name__}, expected a callable with the parameters "
-            "classes and input_shape"
+            f"model {name!r} is {type(factory).__name__}, expected a class or function that makes a "
+            "model: its weights are drawn from the scenario's seed"
         )
     return factory
 
@@ -75,31 +93,79 @@ def build(
 ) -> "Model":
     """Build a model by name, with weights drawn from `seed`; torch's global generator is unchanged.
 
-    `device="meta"` builds it without weights or memory. Raises UnknownModelError for the name and
-    ModelError if the input does not fit.
+    `device="meta"` builds it without weights or memory. A module that is not a Model is traced and
+    split into blocks. Raises UnknownModelError for the name and ModelError if the input does not fit.
     """
-    factory = resolve(name)
+    plain_name, ends = without_ends(name)
+    factory = resolve(plain_name)
+    from torch.nn import Module
+
     from cutlayer.models.draws import initialised
     from cutlayer.models.errors import ModelError
     from cutlayer.models.model import Model
 
     if classes < 1:
         raise ModelError(f"model {name!r} needs at least 1 class, got {classes}")
-    arguments: dict[str, Any] = {"classes": classes, "input_shape": tuple(input_shape)}
+    shape = tuple(input_shape)
+    make = partial(factory, **_arguments(plain_name, factory, classes, shape))
+
+    def checked() -> "nn.Module":
+        made = make()
+        if not isinstance(made, Module):
+            kind = type(made).__name__
+            raise UnknownModelError(f"model {name!r} returned a {kind}, expected a torch.nn.Module")
+        return made
+
+    def made(device: str) -> "nn.Module":
+        try:
+            return initialised(checked, seed=seed, device=device)
+        except (ModelError, UnknownModelError):
+            raise
+        except Exception as error:  # a user's model may raise anything
+            if device != "meta":
+                reason = reason_of(error)
+                raise UnknownModelError(f"model {name!r} cannot be built ({reason})") from error
+            return made("cpu").to("meta")  # what it computes from tensors needs their values
+
+    model = made(device)
+    if isinstance(model, Model):
+        return model
+    from cutlayer.models.traced.wrap import traced_model
+
+    return traced_model(
+        name,
+        model,
+        (lambda: model) if device == "meta" else partial(made, "meta"),
+        factory,
+        shape,
+        classes,
+        ends,
+    )
+
+
+def _arguments(
+    name: str, factory: "Callable[..., nn.Module]", classes: int, input_shape: tuple[int, ...]
+) -> dict[str, Any]:
+    """Return the arguments that a factory takes: the classes, and the shape of an input."""
+    signature = inspect.signature(factory)
+    kinds = {parameter.kind for parameter in signature.parameters.values()}
+    own = getattr(factory, "__init__", None)
+    anything = inspect.Parameter.VAR_KEYWORD in kinds and not _is_of_torch(own)
+    arguments: dict[str, Any] = {"classes": classes, "input_shape": input_shape}
+    if "num_classes" in signature.parameters:
+        arguments = {"num_classes": classes, "input_shape": input_shape}
+    chosen = {
+        key: value for key, value in arguments.items() if anything or key in signature.parameters
+    }
     try:
-        inspect.signature(factory).bind(**arguments)
+        signature.bind(**chosen)
     except TypeError as error:
         raise UnknownModelError(
-            f"model {name!r} must accept classes and input_shape ({error})"
+            f"model {name!r} must accept classes and input_shape, or fewer parameters ({error})"
         ) from error
-    try:
-        model = initialised(partial(factory, **arguments), seed=seed, device=device)
-    except ModelError:
-        raise
-    except Exception as error:  # a user's model may raise anything
-        raise UnknownModelError(f"model {name!r} cannot be built ({reason_of(error)})") from error
-    if not isinstance(model, Model):
-        raise UnknownModelError(
-            f"model {name!r} returned a {type(model).__name__}, expected a cutlayer.models.Model"
-        )
-    return model
+    return chosen
+
+
+def _is_of_torch(initialise: object) -> bool:
+    """Return whether a class has no `__init__` of its own, and takes nothing."""
+    return getattr(initialise, "__module__", "") == "torch.nn.modules.module"

@@ -5,6 +5,7 @@ residual block. Not modelled: the optimizer step, a kernel's own workspace, and 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import torch
@@ -16,8 +17,8 @@ from cutlayer.models.block_cost import FLOAT_BYTES, BlockCost, LayerCost, Unpric
 from cutlayer.models.catalogue import build
 from cutlayer.models.cpu_kernels import cpu_kernels, lstm_workspace_bytes
 from cutlayer.models.errors import CostError
-from cutlayer.models.meta import State, meta_call, meta_state
-from cutlayer.models.model import Model
+from cutlayer.models.meta import State, meta_call, meta_outputs, meta_state
+from cutlayer.models.model import Model, exit_of
 from cutlayer.models.operators import (
     COVERED,
     NO_RULES,
@@ -60,10 +61,11 @@ def module_cost(
 
     hooks = saved_tensors_hooks(save, lambda tensor: tensor)
     with torch.enable_grad(), cpu_kernels(), hooks, recorder:
-        output = meta_call(module, x, state)
-    held = {_storage(t): _stored_bytes(t) for t in (*saved, output)}
+        outputs = _outputs(module, x, state)
+    held = {_storage(t): _stored_bytes(t) for t in (*saved, *outputs)}
     for outside in (x, *state.values()):
         held.pop(_storage(outside), None)
+    pack = exit_of(module)
     parameters = list(module.parameters())
     tensors = module.state_dict()
     buffers = [name for name, _ in module.named_buffers() if name in tensors]
@@ -74,13 +76,23 @@ def module_cost(
         parameter_tensors=len(tensors),
         state_bytes=sum(tensor.nbytes for tensor in tensors.values()),
         input_shape=tuple(input_shape),
-        output_shape=tuple(output.shape[1:]),
+        output_shape=tuple(outputs[0].shape[1:]) if pack is None else tuple(pack.shape),
         input_bytes=_per_sample_bytes(x),
-        output_bytes=_per_sample_bytes(output),
+        output_bytes=(
+            _per_sample_bytes(outputs[0]) if pack is None else prod(pack.shape) * FLOAT_BYTES
+        ),
         saved_activation_bytes=sum(held.values()),
         buffer_bytes=sum(tensors[name].nbytes for name in buffers),
         unpriced=tuple(recorder.unpriced),
     )
+
+
+def _outputs(module: nn.Module, x: Tensor, state: State) -> tuple[Tensor, ...]:
+    """Return what a module returns: a tensor, or several in a traced block."""
+    if not hasattr(module, "exit"):
+        return (meta_call(module, x, state),)
+    found = meta_outputs(module, x, state)
+    return found if isinstance(found, tuple) else (found,)
 
 
 def block_costs(
@@ -143,7 +155,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._running = [(name, False)]
         self._hooks = []
         for path, part in module.named_modules():
-            label = ".".join(filter(None, (name, path)))
+            full = path if hasattr(module, "exit") else ""  # a traced block has full names
+            label = full or ".".join(filter(None, (name, path)))
             plain = type(part).__module__.startswith("torch.nn.") and not [*part.children()]
             self._hooks.append(part.register_forward_pre_hook(self._entering(label, plain)))
             self._hooks.append(part.register_forward_hook(self._leave))

@@ -10,7 +10,7 @@ class ModelError(UserError):
 
 
 class CutError(ModelError):
-    """A cut beyond the model's last block."""
+    """A cut beyond the model's last block, or after a submodule where there is none."""
 
 
 def checked_cut(cut: int, last: int, model: str) -> int:

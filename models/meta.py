@@ -74,12 +74,23 @@ def meta_call(
     the same in every call; `draws` are the generators that it may draw from (`draws_of`). Raises
     ValueError if the output is not a tensor.
     """
-    tensors = meta_state(module) if state is None else state
-    borrowed = nullcontext() if draws == Draws.NOTHING else borrowed_generators()
-    with borrowed, torch.device("cpu"):
-        if draws != Draws.NOTHING:
-            seed_generators(0)
-        output = torch.func.functional_call(module, tensors, (inputs,))
+    output = meta_outputs(module, inputs, state, draws, "cpu")
     if not isinstance(output, Tensor):
         raise ValueError(f"it returns a {type(output).__name__} instead of a tensor")
     return output
+
+
+def meta_outputs(
+    module: nn.Module,
+    inputs: Any,
+    state: State | None = None,
+    draws: Draws = Draws.ANYTHING,
+    device: str = "meta",
+) -> Any:
+    """Return whatever a module returns for inputs on `meta`; tensors that it makes are on `device`."""
+    tensors = meta_state(module) if state is None else state
+    borrowed = nullcontext() if draws == Draws.NOTHING else borrowed_generators()
+    with borrowed, torch.device(device):
+        if draws != Draws.NOTHING:
+            seed_generators(0)
+        return torch.func.functional_call(module, tensors, (inputs,))

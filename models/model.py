@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from cutlayer.models.block_cost import Shape
 from cutlayer.models.draws import draws_of
 from cutlayer.models.errors import ModelError, checked_cut
-from cutlayer.models.meta import forward_replaced, linear_shape, meta_call
+from cutlayer.models.meta import forward_replaced, linear_shape, meta_call, meta_outputs
 from cutlayer.models.operators import NO_RULES, Rule
 
 NamedBlock = tuple[str, nn.Module]
@@ -101,7 +101,10 @@ class Model(nn.Module):
 
     def _part(self, start: int, stop: int) -> nn.Sequential:
         chosen = OrderedDict((str(i), self.blocks[i]) for i in range(start, stop))
-        return nn.Sequential(OrderedDict(blocks=nn.Sequential(chosen)))
+        part: OrderedDict[str, nn.Module] = OrderedDict(blocks=nn.Sequential(chosen))
+        if stop > start and (pack := exit_of(self.blocks[stop - 1])) is not None:
+            part["pack"] = pack
+        return nn.Sequential(part)
 
 
 def trace_blocks(
@@ -134,15 +137,21 @@ def trace_blocks(
         try:
             draws = draws_of(block)
             with forward_replaced(block, {_BatchNorm: norm, nn.Linear: linear_shape}):
-                x = meta_call(block, x, draws=draws)
+                x = (meta_outputs if hasattr(block, "exit") else meta_call)(block, x, draws=draws)
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             reason = str(error).splitlines()[0]
             raise ModelError(
                 f"model {model!r}: block {name!r} does not accept an input of shape "
                 f"{shapes[-1]}, reached from {shape} ({reason})"
             ) from error
-        shapes.append(tuple(x.shape[1:]))
+        pack = exit_of(block)
+        shapes.append(tuple(x.shape[1:]) if pack is None else tuple(pack.shape))
     return shapes, 2 if any(single_values) else 1
+
+
+def exit_of(block: nn.Module) -> Any:
+    """Return the module that packs the outputs of a traced block that has several, otherwise None."""
+    return getattr(block, "exit", None)
 
 
 def flat_features(blocks: Sequence[NamedBlock], input_shape: Sequence[int]) -> int:

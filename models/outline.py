@@ -4,13 +4,15 @@ Counting time and bytes needs neither weights nor torch: outlines are cached on 
 (`cutlayer.models.outline_cache`). An outline that is not cached is computed on the `meta` device.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from cutlayer.models.block_cost import BlockCost, Shape, Unpriced
-from cutlayer.models.errors import checked_cut
+from cutlayer.models.catalogue import with_ends, without_ends
+from cutlayer.models.errors import CutError, checked_cut
 from cutlayer.models.outline_cache import cached
+from cutlayer.suggestion import suggestion
 
 T = TypeVar("T")
 
@@ -20,7 +22,10 @@ class ModelOutline:
     """The shapes and costs of a model; the fields are those of `models.Model`.
 
     `shapes` are per sample: before, between and after the blocks. `blocks` are the costs of training
-    the whole model. `unpriced` says what becomes of operations without a cost rule.
+    the whole model. `unpriced` says what becomes of operations without a cost rule. Of a traced model,
+    `submodules` has the cut after each submodule that a block ends with, `inner` the submodules within
+    blocks after which it can be cut too, `refused` why it cannot be cut after others, and `tensors` how
+    many are sent at each cut.
     """
 
     name: str
@@ -32,6 +37,21 @@ class ModelOutline:
     blocks: tuple[BlockCost, ...]
     takes_tokens: bool = False
     unpriced: Unpriced = "error"
+    submodules: dict[str, int] = field(default_factory=dict)
+    inner: tuple[str, ...] = ()
+    refused: dict[str, str] = field(default_factory=dict)
+    tensors: tuple[int, ...] = ()
+
+    @property
+    def plain_name(self) -> str:
+        """The name without submodules after which blocks end."""
+        return without_ends(self.name)[0]
+
+    @property
+    def cuts(self) -> dict[str, int]:
+        """The cuts by name: after each block, and after submodules that end there."""
+        blocks = {block.name: number for number, block in enumerate(self.blocks, start=1)}
+        return blocks | self.submodules
 
     def __len__(self) -> int:
         """Return the number of blocks, which is also the last cut."""
@@ -40,6 +60,17 @@ class ModelOutline:
     def activation_shape(self, cut: int) -> Shape:
         """Return the per-sample shape of the activation at a cut (0: the input). Raises CutError."""
         return self.shapes[checked_cut(cut, len(self), self.name)]
+
+    def cut_number(self, cut: int | str) -> int:
+        """Return a cut as a number. Raises CutError for a name after which there is no cut."""
+        if isinstance(cut, int):
+            return checked_cut(cut, len(self), self.name)
+        if cut in self.cuts:
+            return self.cuts[cut]
+        if cut in self.refused:
+            raise CutError(f"{self.plain_name} cannot be cut after {cut!r}: {self.refused[cut]}")
+        known = suggestion(cut, [*self.cuts, *self.inner])
+        raise CutError(f"{self.plain_name} has no block or submodule {cut!r}{known}")
 
     def detached_blocks(self, cut: int) -> tuple[BlockCost, ...]:
         """Return the costs of the blocks after the cut if no gradient crosses it."""
@@ -83,7 +114,13 @@ def outline(
         from cutlayer.models.cost import block_costs
 
         model = build(name, classes=classes, input_shape=input_shape, seed=0, device="meta")
+        traced = {
+            name: getattr(model, name)
+            for name in ("submodules", "inner", "refused", "tensors")
+            if hasattr(model, name)
+        }
         return ModelOutline(
+            **traced,
             name=name,
             input_shape=model.input_shape,
             classes=classes,
@@ -96,6 +133,28 @@ def outline(
         )
 
     return _kept(name, ModelOutline, ["outline", name, classes, input_shape, unpriced], compute)
+
+
+def outline_cut_at(
+    name: str,
+    *,
+    classes: int,
+    input_shape: Shape,
+    cuts: Iterable[int | str],
+    unpriced: Unpriced = "error",
+) -> ModelOutline:
+    """Return the outline of a model that can be cut at all of these cuts.
+
+    If a cut is after a submodule within a block, the block ends there, and the outline's name tells
+    `build` so: `nets:make@layer1.0.conv1`. Numbers count the blocks of this model.
+    """
+    found = outline(name, classes=classes, input_shape=input_shape, unpriced=unpriced)
+    inner = sorted({cut for cut in cuts if isinstance(cut, str) and cut in found.inner})
+    if not inner:
+        return found
+    return outline(
+        with_ends(name, inner), classes=classes, input_shape=input_shape, unpriced=unpriced
+    )
 
 
 def _kept(name: str, kind: Any, key: list[Any], compute: Callable[[], T]) -> T:

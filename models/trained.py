@@ -4,7 +4,7 @@ import json
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from cutlayer.models.catalogue import build
+from cutlayer.models.catalogue import build, with_ends, without_ends
 from cutlayer.models.errors import WeightsError
 from cutlayer.models.pretrained import load_into
 from cutlayer.models.weights_files import load_metadata
@@ -32,8 +32,11 @@ def load_model(path: str | PathLike[str], *, model: str | None = None) -> "Model
             f"{where} is not a model of `cutlayer run --save-model`: its metadata lack the recipe"
             " (cutlayer.models.load_weights returns the tensors of any file)"
         ) from None
+    plain, ends = without_ends(name)
     if model is None and ":" in name:
-        raise WeightsError(f"{where} has the weights of a model of your own: pass model={name!r}")
+        raise WeightsError(f"{where} has the weights of a model of your own: pass model={plain!r}")
+    if model is not None and ends:
+        model = with_ends(model, ends)
     made = build(model or name, classes=classes, input_shape=shape, seed=seed)
     load_into(made, path)
     return made.eval()

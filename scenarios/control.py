@@ -18,9 +18,10 @@ from cutlayer.scenarios.fields import (
     not_empty,
     unique,
 )
-from cutlayer.scenarios.unions import OneOf, either
+from cutlayer.scenarios.unions import OneOf, either, is_text
 
-Cuts = Annotated[tuple[Whole, ...], not_empty, unique]
+Cut = Annotated[Whole | Text, either(Whole, Text, is_text)]  # a number of blocks, or a name
+Cuts = Annotated[tuple[Cut, ...], not_empty, unique]
 
 
 class Fixed(Section):

@@ -21,7 +21,7 @@ from cutlayer.scenarios.availability import Absence
 from cutlayer.scenarios.bandwidth import Change
 from cutlayer.scenarios.batch_norm import BatchNorm
 from cutlayer.scenarios.codec import Codec
-from cutlayer.scenarios.control import Control, Fixed
+from cutlayer.scenarios.control import Control, Cut, Fixed
 from cutlayer.scenarios.data import Data
 from cutlayer.scenarios.devices import Computing, OwnDevice, Speeds
 from cutlayer.scenarios.fields import (
@@ -29,7 +29,6 @@ from cutlayer.scenarios.fields import (
     ModelName,
     Section,
     Text,
-    Whole,
     not_empty,
     rule,
     unique,
@@ -59,27 +58,27 @@ ScenarioName = Annotated[Text, StringConstraints(max_length=100), AfterValidator
 
 
 DEFAULT_CUT: Final = "default"
-CutsByName = Annotated[Mapping[Text, Whole], not_empty]
+CutsByName = Annotated[Mapping[Text, Cut], not_empty]
 
 
 class Model(Section):
     """The model, and the number of leading blocks that stay on the device.
 
-    Several cuts are by the name of a device, of a client or of a group of clients; `default` is the cut
-    of all other clients. `batch_norm` says which tensors of BatchNorm are averaged, trained and sent.
-    `unpriced` says what becomes of an operation without a cost rule: `bytes` prices it by the bytes that
-    it moves.
+    A cut may also be the name of a block or submodule, the last one on the device. Several cuts are by
+    the name of a device, client or group of clients; `default` is the cut of all other clients.
+    `batch_norm` says which tensors of BatchNorm are averaged, trained and sent. `unpriced` says what
+    becomes of an operation without a cost rule: `bytes` prices it by the bytes that it moves.
     """
 
     name: ModelName
-    cut: Annotated[Whole | CutsByName, either(Whole, CutsByName, is_mapping)]
+    cut: Annotated[Cut | CutsByName, either(Cut, CutsByName, is_mapping)]
     batch_norm: BatchNorm = "averaged"
     unpriced: Literal["error", "bytes"] = "error"
 
     @property
-    def named_cuts(self) -> Mapping[str, int]:
+    def named_cuts(self) -> Mapping[str, int | str]:
         """The cuts by name; a single one is the default."""
-        return {DEFAULT_CUT: self.cut} if isinstance(self.cut, int) else self.cut
+        return {DEFAULT_CUT: self.cut} if isinstance(self.cut, int | str) else self.cut
 
 
 class Scale(Section):

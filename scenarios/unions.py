@@ -115,6 +115,11 @@ def is_list(value: Any) -> bool:
     return isinstance(value, list | tuple)
 
 
+def is_text(value: Any) -> bool:
+    """Whether a value is text."""
+    return isinstance(value, str)
+
+
 def is_mapping(value: Any) -> bool:
     """Whether a value is a mapping, as written or validated."""
     return isinstance(value, Mapping | Section)

@@ -473,9 +473,9 @@ def show(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="[data] NAME",
+            metavar="[data|model] NAME",
             help="A scenario (or its file), method, model, data set, device or link; "
-            "`data SCENARIO`: which client holds which samples.",
+            "`data SCENARIO`: which client holds which samples; `model NAME`: where it can be cut.",
         ),
     ],
     overrides: Overrides = None,
@@ -487,6 +487,13 @@ def show(
         ),
     ] = None,
     data_dir: DataDir = None,
+    classes: Annotated[
+        int | None, typer.Option(min=1, help="Of `model`: the number of classes [10].")
+    ] = None,
+    input_shape: Annotated[
+        str | None,
+        typer.Option(metavar="SHAPE", help="Of `model`: the shape of an input [3x32x32]."),
+    ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Draw the scenario's topology as .png, .svg or .pdf."),
@@ -494,14 +501,16 @@ def show(
     no_user_code: NoUserCode = False,
     force: Force = False,
 ) -> None:
-    """Show a scenario, method, model, data set, device or link, or who holds which data.
+    """Show a scenario, method, model, data set, device or link, who holds which data, or cuts.
 
     Devices and links are shown with the sources of their figures.
     """
     _user_code(forbid=no_user_code)
     from cutlayer.sim.commands.show import show_words
 
-    show_words(names, plot, overrides=overrides or [], out=out, data_dir=data_dir, force=force)
+    given = {"--set": overrides, "--out": out, "--data-dir": data_dir}
+    of_model = {"--classes": classes, "--input-shape": input_shape}
+    show_words(names, plot, of_data=given, of_model=of_model, force=force)
 
 
 @app.command()

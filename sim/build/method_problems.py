@@ -12,12 +12,12 @@ from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.messages import problems_of
 from cutlayer.scenarios.problems import KeyPath, Problem
 from cutlayer.sim.build.clients import availability, variability
+from cutlayer.sim.build.cuts import cut_path
 from cutlayer.sim.build.edge_nodes import EdgeNodes, edge_nodes_of
 from cutlayer.sim.build.initial import initial_states
 from cutlayer.sim.build.memory import device_blocks, edge_memory, memory_by_cut, server_memory
 from cutlayer.sim.build.names import ScenarioNameError
 from cutlayer.sim.build.plan import Plan, optimizer_of
-from cutlayer.sim.build.plan_problems import cut_path
 from cutlayer.sim.build.pricing import priced
 from cutlayer.sim.build.world import profile_of
 from cutlayer.sim.codecs.codecs import DIRECTIONS, OF_WEIGHTS, Codecs, Direction
@@ -101,7 +101,7 @@ def method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Ite
         rule = "next cannot be controlled: clients of several rounds work at the same time"
         yield loaded.problem(("control",), rule)
         return
-    for name, cut in scenario.model.named_cuts.items():
+    for name, cut in plan.named_cuts.items():
         complaint = method.check_cut(cut, len(plan.blocks))
         sends_tokens = plan.info.input_type == "token" and "down" in method.sends
         if complaint is None and sends_tokens and method.cut(cut, len(plan.blocks)) == 0:

@@ -3,7 +3,7 @@
 It is built once per scenario and seed, without weights and without reading data.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutlayer.models.block_cost import BlockCost
-from cutlayer.models.errors import ModelError
-from cutlayer.models.outline import ModelOutline, outline
+from cutlayer.models.outline import ModelOutline
 from cutlayer.scenarios.partition import ByColumn, ByUser, Dirichlet, GivenSplit, Shards
 from cutlayer.scenarios.schema import Scenario
-from cutlayer.sim.build.cuts import cuts_of_clients
+from cutlayer.sim.build.cuts import cuts_of_clients, model_of, numbered_control, numbered_cuts
 from cutlayer.sim.build.data_sets import declared_data
 from cutlayer.sim.build.topology import make_topology
 from cutlayer.sim.codecs.codecs import Codecs
@@ -89,9 +88,14 @@ class Plan:
         return task_of(self.scenario.task, self.info)
 
     @cached_property
+    def named_cuts(self) -> Mapping[str, int]:
+        """The scenario's cuts by the names that have one, as numbers. Raises ScenarioNameError."""
+        return numbered_cuts(self.scenario.model, self.model)
+
+    @cached_property
     def client_cuts(self) -> Sequence[int]:
         """The scenario's cut of each client. Raises ScenarioNameError."""
-        return cuts_of_clients(self.topology, self.scenario.model)
+        return cuts_of_clients(self.topology, self.named_cuts)
 
     @cached_property
     def scenario_cuts(self) -> tuple[int, ...]:
@@ -100,8 +104,12 @@ class Plan:
 
     @cached_property
     def controller(self) -> tuple[type[Controller], Any] | None:
-        """The controller and its options, None if everything is fixed. Raises UnknownControllerError."""
-        return controller_of(self.scenario.control)
+        """The controller and its options, None if everything is fixed.
+
+        Cuts in the options are numbers. Raises UnknownControllerError, and ScenarioNameError for a cut.
+        """
+        section = self.scenario.control
+        return controller_of(numbered_control(section, self.scenario.model, self.model))
 
     def controlled(self, method: type[Method], field: str) -> bool:
         """Return whether the controller sets cuts, batch sizes or participants of a method."""
@@ -182,7 +190,7 @@ class Plan:
             rule = _rule_of(scenario.data.partition)
         return Recipe(
             seed=self.seed,
-            model=scenario.model.name,
+            model=self.model.name,
             input_shape=self.info.input_shape,
             classes=self.info.output_shape[-1],
             cut=self.one_cut(method),
@@ -225,31 +233,6 @@ def info_of(scenario: Scenario, seed: int) -> DatasetInfo:
         test_fraction=data.test_fraction,
         seed=seed,
     )
-
-
-def model_of(scenario: Scenario, info: DatasetInfo) -> ModelOutline:
-    """Return the outline of the model for a data set.
-
-    Raises UnknownModelError, ModelError or CostError.
-    """
-    name, wanted = scenario.model.name, info.output_shape
-    made = outline(
-        name,
-        classes=wanted[-1],
-        input_shape=info.input_shape,
-        unpriced=scenario.model.unpriced,
-    )
-    takes = "tokens" if made.takes_tokens else "numbers"
-    if takes != f"{info.input_type}s":
-        raise ModelError(
-            f"model {name!r} takes {takes}, and data set {info.name} has {info.input_type}s"
-        )
-    if made.shapes[-1] != wanted:
-        raise ModelError(
-            f"model {name!r} must give an output of shape {wanted} for data set {info.name}, it "
-            f"gives {made.shapes[-1]}"
-        )
-    return made
 
 
 def shards_of(scenario: Scenario, seed: int, info: DatasetInfo, clients: Sequence[str]) -> Held:

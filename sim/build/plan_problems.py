@@ -7,10 +7,10 @@ from cutlayer.models.catalogue import UnknownModelError
 from cutlayer.models.errors import CostError, ModelError
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.problems import KeyPath, Problem
-from cutlayer.scenarios.schema import Model
 from cutlayer.sim.build.clients import availability, transports, variability
+from cutlayer.sim.build.cuts import cut_path, model_of, numbered_cuts
 from cutlayer.sim.build.names import ScenarioNameError
-from cutlayer.sim.build.plan import Plan, info_of, model_of, shards_of
+from cutlayer.sim.build.plan import Plan, info_of, shards_of
 from cutlayer.sim.build.topology import make_topology
 from cutlayer.sim.build.work_limits import batch_problems, fleet_problems
 from cutlayer.sim.control.registry import UnknownControllerError
@@ -78,6 +78,7 @@ def examine(
     if topology is None or info is None or model is None or shards is None:
         if model is not None and sound("model.cut"):
             problems += cut_problems(loaded, len(model))
+            attempt(lambda: numbered_cuts(scenario.model, model))
         return None, problems
     plan = Plan(scenario, seed, model, info, shards, topology)
     if sound("training", "limits"):
@@ -94,11 +95,6 @@ def examine(
     return plan, problems
 
 
-def cut_path(model: Model, name: str) -> KeyPath:
-    """Return the path of a cut among `named_cuts`."""
-    return ("model", "cut") if isinstance(model.cut, int) else ("model", "cut", name)
-
-
 def cut_problems(loaded: Loaded, blocks: int) -> list[Problem]:
     """Return a problem for each cut beyond the model's last block."""
     model = loaded.scenario.model
@@ -106,5 +102,5 @@ def cut_problems(loaded: Loaded, blocks: int) -> list[Problem]:
     return [
         loaded.problem(cut_path(model, name), rule)
         for name, cut in model.named_cuts.items()
-        if cut > blocks
+        if isinstance(cut, int) and cut > blocks
     ]

@@ -134,7 +134,8 @@ def _per_token(plan: Plan) -> str:
 def _cuts(plan: Plan) -> str:
     """Return the scenario's cut or, if there are several, each with the number of its clients."""
     if len(plan.scenario_cuts) == 1:
-        return str(plan.scenario_cuts[0])
+        cut, name = plan.scenario_cuts[0], plan.scenario.model.cut
+        return f"{cut} ({name})" if isinstance(name, str) else str(cut)
     counts = Counter(plan.client_cuts)
     each = [f"{cut} ({counts[cut]} of the clients)" for cut in plan.scenario_cuts]
     return f"{', '.join(each[:-1])} or {each[-1]}"

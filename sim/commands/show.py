@@ -1,8 +1,9 @@
 """`cutlayer show`: the details of anything that `list` names, and the topology of a scenario."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -10,6 +11,7 @@ from pydantic.fields import FieldInfo
 from cutlayer.errors import UserError
 from cutlayer.models.outline import outline
 from cutlayer.scenarios.aliases import canonical, canonical_method
+from cutlayer.scenarios.fields import is_object_path
 from cutlayer.scenarios.shipped import shipped_names, shipped_path, study_path
 from cutlayer.sim.build.checks import topology_checked
 from cutlayer.sim.build.client_rates import client_rates
@@ -23,6 +25,7 @@ from cutlayer.sim.commands.catalogue import (
 )
 from cutlayer.sim.commands.console import CommandConsole, make_console, print_as_it_is
 from cutlayer.sim.commands.show_data import show_data_command
+from cutlayer.sim.commands.show_model import show_model_command
 from cutlayer.sim.data.catalogue import DATASETS
 from cutlayer.sim.files.atomic import check_output_file
 from cutlayer.sim.methods import registry
@@ -44,28 +47,50 @@ def show_words(
     words: Sequence[str],
     plot: Path | None,
     *,
-    overrides: Sequence[str],
-    out: Path | None,
-    data_dir: Path | None,
+    of_data: Mapping[str, Any],
+    of_model: Mapping[str, Any],
     force: bool,
 ) -> None:
-    """Show what a name, or `data` and a name, refer to."""
-    if len(words) == 2 and words[0] == "data":
+    """Show what a name, `data` and a name, or `model` and a name refer to.
+
+    `of_data` and `of_model` are the options of the latter two by name, None if not given.
+    """
+    if len(words) == 1 and is_object_path(words[0]):
+        words = ["model", *words]
+    kind = words[0] if len(words) == 2 and words[0] in ("data", "model") else ""
+    if len(words) > 1 and not kind:
+        given = " ".join(words)
+        raise UserError(
+            f"show: expected one name, data and a scenario, or model and its name, got {given}"
+        )
+    for of_kind, options, what in (("data", of_data, "SCENARIO"), ("model", of_model, "NAME")):
+        for option, value in options.items():
+            if value and kind != of_kind:
+                raise UserError(f"{option} is for `show {of_kind} {what}`")
+    if kind == "data":
+        _show_data(words[1], plot, of_data, force)
+    elif kind == "model":
         if plot is not None:
-            raise UserError("--plot draws a topology; the picture of data is drawn with --out")
-        if (dataset := canonical(words[1], DATASETS)) is None:
-            show_data_command(words[1], overrides, out=out, data_dir=data_dir, force=force)
-        elif out is not None:
-            raise UserError(f"--out: {dataset} is a data set; clients hold samples in a scenario")
-        else:
-            _show_dataset(dataset)
-        return
-    if len(words) > 1:
-        raise UserError(f"show: expected one name, or data and a scenario, got {' '.join(words)}")
-    for option, given in (("--set", overrides), ("--out", out), ("--data-dir", data_dir)):
-        if given:
-            raise UserError(f"{option} is for `show data SCENARIO`")
-    show_command(words[0], plot, force=force)
+            raise UserError(f"--plot: {words[1]} is a model; only scenarios have a topology")
+        name = canonical(words[1], KINDS["models"][0]()) or words[1]
+        show_model_command(
+            name, of_model["--classes"] or 10, of_model["--input-shape"] or "3x32x32"
+        )
+    else:
+        show_command(words[0], plot, force=force)
+
+
+def _show_data(name: str, plot: Path | None, options: Mapping[str, Any], force: bool) -> None:
+    if plot is not None:
+        raise UserError("--plot draws a topology; the picture of data is drawn with --out")
+    out = options["--out"]
+    if (dataset := canonical(name, DATASETS)) is None:
+        overrides = options["--set"] or []
+        show_data_command(name, overrides, out=out, data_dir=options["--data-dir"], force=force)
+    elif out is not None:
+        raise UserError(f"--out: {dataset} is a data set; clients hold samples in a scenario")
+    else:
+        _show_dataset(dataset)
 
 
 def show_command(name: str, plot: Path | None = None, *, force: bool = False) -> None:

@@ -29,6 +29,9 @@ def ordered(value: Tensor, numerics: Numerics) -> Tensor:
 
 def apply_to_module(module: nn.Module, numerics: Numerics) -> nn.Module:
     """Return a module with its weights in the type and, if they have four dimensions, in the format."""
+    for part in module.modules():
+        if hasattr(part, "channels_last"):  # a block of a traced model, or what packs its outputs
+            part.channels_last = numerics.memory_format == "channels_last"  # type: ignore[assignment]
     for parameter in module.parameters():
         parameter.data = ordered(parameter.data, numerics)
     return module.to(stored_type(numerics))
@@ -42,10 +45,16 @@ def compute_in_bfloat16(block: nn.Module) -> None:
     block.forward = partial(_in_bfloat16, block.forward)
 
 
-def _in_bfloat16(forward: Any, inputs: Tensor) -> Tensor:
-    with torch.autocast(inputs.device.type, torch.bfloat16):
-        output: Tensor = forward(inputs)
-    return output.float()
+def _in_bfloat16(forward: Any, inputs: Any) -> Any:
+    """Run the forward pass of a block; between blocks of a traced model there may be several tensors."""
+    first: Tensor = inputs[0] if isinstance(inputs, tuple) else inputs
+    with torch.autocast(first.device.type, torch.bfloat16):
+        output = forward(inputs)
+    return tuple(map(_as_float, output)) if isinstance(output, tuple) else output.float()
+
+
+def _as_float(value: Tensor) -> Tensor:
+    return value.float() if value.is_floating_point() else value
 
 
 def check_numerics(numerics: Numerics, device: str = "cpu") -> None:

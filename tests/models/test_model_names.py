@@ -19,11 +19,11 @@ def tiny(classes, input_shape):
 class Zoo:
     small = staticmethod(tiny)
 
-def no_arguments():
+def other_arguments(width):
     return tiny(2, (3, 8, 8))
 
 def no_model(classes, input_shape):
-    return nn.Linear(1, 1)
+    return {}
 
 number = 7
 """
@@ -56,9 +56,9 @@ def test_a_users_own_model(own):
         ("names_own_models:", "cannot be loaded"),
         ("names_own_models:tyni", "has no attribute 'tyni'"),
         ("broken_models:net", "cannot be loaded .SyntaxError"),
-        ("names_own_models:number", "is int, expected a callable"),
-        ("names_own_models:no_arguments", "must accept classes and input_shape"),
-        ("names_own_models:no_model", "returned a Linear, expected a cutlayer.models.Model"),
+        ("names_own_models:number", "is int, expected a class or function"),
+        ("names_own_models:other_arguments", r"must accept classes and input_shape, or fewer"),
+        ("names_own_models:no_model", "returned a dict, expected a torch.nn.Module"),
     ],
 )
 def test_an_unknown_name_is_refused_with_one_sentence(own, name, message):

@@ -102,7 +102,7 @@ def test_all_problems_at_once_in_the_order_of_the_file(small, problems):
     text = (
         small.replace("seed: 3", "sede: 3")
         .replace("digits", "digitz")
-        .replace("cut: 1", "cut: x")
+        .replace("cut: 1", "cut: 1.5")
         .replace("  rounds: 2\n", "  rounds: 2\n  rounds: 3\n")
         .replace("clients_per_round: 3", "clients_per_round: 30")
         .replace("up: 10 Mbit/s", "up: 10")

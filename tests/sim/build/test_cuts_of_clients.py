@@ -88,7 +88,7 @@ def test_names_and_cuts_that_are_refused(cut: str, rule: str) -> None:
     ("cut", "rule"),
     [
         ("{}", "model.cut: must not be empty (got {})"),
-        ("{default: one}", 'model.cut.default: must be a whole number (got "one")'),
+        ("{default: 1.5}", "model.cut.default: must be a whole number (got 1.5)"),
         ("{default: -1}", "model.cut.default: must be at least 0 (got -1)"),
         ("[1, 2]", "model.cut: must be a whole number (got [1, 2])"),
     ],

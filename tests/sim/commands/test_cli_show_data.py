@@ -70,7 +70,10 @@ def test_a_client_without_samples_and_a_picture(cli: CommandLine) -> None:
         (("show", "data", "tiny.yaml", "--plot", "a.png"), "--plot draws a topology; the picture"),
         (("show", "data", "digits", "--out", "a.png"), "--out: digits is a data set; clients hold"),
         (("show", "data", "gone.yaml"), "gone.yaml: is neither a file nor a shipped scenario"),
-        (("show", "dat", "tiny.yaml"), "show: expected one name, or data and a scenario, got dat"),
+        (
+            ("show", "dat", "tiny.yaml"),
+            "show: expected one name, data and a scenario, or model and its name, got dat",
+        ),
         (("show", "tiny.yaml", "--out", "a.png"), "--out is for `show data SCENARIO`"),
     ],
 )

@@ -1,0 +1,64 @@
+"""Make a model of any `nn.Module`, cut after its submodules."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from torch import nn
+
+from cutlayer.models.block_cost import Shape
+from cutlayer.models.errors import CutError
+from cutlayer.models.model import Model, exit_of
+from cutlayer.models.traced.analysis import Analysis, analyse
+
+
+class TracedModel(Model):
+    """A model made of the traced forward pass of a module.
+
+    It shares the module's submodules. `submodules` (cuts by name), `inner` and `refused` are those of
+    its `Analysis`; `tensors` is how many are sent at each cut.
+    """
+
+    def __init__(
+        self, name: str, module: nn.Module, found: Analysis, input_shape: Shape, classes: int
+    ) -> None:
+        blocks = [code.block(module, found.kept) for code in found.codes]
+        named = list(zip(found.names, blocks, strict=True))
+        super().__init__(
+            name, named, input_shape, classes, found.feature_blocks, input_dtype=found.input_dtype
+        )
+        self.submodules = dict(found.cuts)
+        self.inner = found.inner
+        self.refused = dict(found.refused)
+        ends = [exit_of(block) for block in blocks]
+        self.tensors = (1, *(1 if end is None else len(end.crossings) for end in ends))
+
+
+def traced_model(
+    name: str,
+    module: nn.Module,
+    on_meta: Callable[[], nn.Module],
+    factory: object,
+    input_shape: Shape,
+    classes: int,
+    ends: tuple[str, ...],
+) -> TracedModel:
+    """Return a model of a module that `factory` made; `on_meta` makes an equal one on `meta`.
+
+    A block ends after each submodule of `ends` as well. Raises ModelError.
+    """
+    key = factory, input_shape, classes, ends
+    if key not in _analyses:
+        while len(_analyses) >= _KEPT:
+            _analyses.popitem(last=False)
+        _analyses[key] = analyse(name, on_meta(), input_shape, classes, ends)
+    found = _analyses[key]
+    for path in ends:
+        if path not in found.cuts:
+            reason = found.refused.get(path, "it has no such submodule")
+            raise CutError(f"model {name!r} cannot be cut after {path!r}: {reason}")
+    return TracedModel(name, module, found, input_shape, classes)
+
+
+_KEPT: Final = 16  # analyses in a process: a model is built once for each of its parts
+_analyses: OrderedDict[tuple[object, ...], Analysis] = OrderedDict()

@@ -1,0 +1,111 @@
+"""`cutlayer show model`: where a model can be cut, and what each cut costs on both sides."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from cutlayer.errors import UserError
+from cutlayer.models.block_cost import BlockCost, Shape
+from cutlayer.models.outline import ModelOutline, outline
+from cutlayer.sim.commands.console import CommandConsole, make_console
+from cutlayer.sim.views.columns import print_grid, print_text
+from cutlayer.topologies.units import format_size
+
+BATCH: Final = 32  # of the memory that is shown
+LISTED: Final = 12  # names in a line of text
+
+HEADINGS: Final = (
+    "cut",
+    "after",
+    "sends",
+    "KB per sample",
+    "MFLOP on the device",
+    "MFLOP on the server",
+    "memory of the device",
+    "memory of the server",
+)
+
+
+def show_model_command(name: str, classes: int, input_shape: str) -> None:
+    """Print the cuts of a model by name, with sizes, FLOPs and memory; recommended ones have a star."""
+    found = outline(name, classes=classes, input_shape=_shape(input_shape))
+    console = make_console()
+    parameters = sum(block.parameters for block in found.blocks)
+    print_text(
+        console,
+        f"{name}: {parameters:,} parameters for {classes} classes, {len(found)} blocks. Figures of a "
+        f"training step, per sample; memory is weights and saved activations of a batch of {BATCH}:",
+    )
+    starred = recommended(found)
+    rows = [_row(found, cut, cut in starred) for cut in range(len(found) + 1)]
+    print_grid(console, HEADINGS, rows)
+    print_text(console, "* recommended: less is sent than at any earlier cut")
+    _print_others(console, found)
+
+
+def recommended(found: ModelOutline) -> list[int]:
+    """Return the cuts at which less is sent than at any earlier one, and some work stays elsewhere."""
+    least, cuts = sent_bytes(found, 0), []
+    for cut in range(1, len(found)):
+        size, work = sent_bytes(found, cut), _flops(found.blocks[cut:])
+        if size < least and work and _flops(found.blocks[:cut]):
+            cuts.append(cut)
+        least = min(least, size)
+    return cuts
+
+
+def sent_bytes(found: ModelOutline, cut: int) -> int:
+    """Return the size of what is sent at a cut, per sample."""
+    return found.blocks[cut - 1].output_bytes if cut else found.blocks[0].input_bytes
+
+
+def memory(found: ModelOutline, start: int, stop: int) -> int:
+    """Return the bytes of the weights of blocks, and of the activations that a batch keeps."""
+    blocks = found.blocks[start:stop]
+    if not blocks:
+        return 0
+    saved = blocks[0].input_bytes + sum(block.saved_activation_bytes for block in blocks)
+    return sum(block.state_bytes for block in blocks) + BATCH * saved
+
+
+def _row(found: ModelOutline, cut: int, star: bool) -> tuple[str, ...]:
+    names = found.blocks[cut - 1].name if cut else "(the input)"
+    last = len(found)
+    tensors = found.tensors[cut] if found.tensors else 1
+    shape = "x".join(map(str, found.activation_shape(cut)))
+    return (
+        f"{cut}{'*' if star else ''}",
+        names,
+        shape if tensors == 1 else f"{shape} in {tensors} tensors",
+        f"{sent_bytes(found, cut) / 1e3:.4g}",
+        f"{_flops(found.blocks[:cut]) / 1e6:.4g}",
+        f"{_flops(found.blocks[cut:]) / 1e6:.4g}",
+        format_size(memory(found, 0, cut)),
+        format_size(memory(found, cut, last)),
+    )
+
+
+def _print_others(console: CommandConsole, found: ModelOutline) -> None:
+    if found.inner:
+        print_text(console, f"It can also be cut, by name, after {_listed(found.inner)}.")
+    reasons: dict[str, list[str]] = {}
+    for path, reason in found.refused.items():
+        reasons.setdefault(reason, []).append(path)
+    for reason, paths in reasons.items():
+        print_text(console, f"It cannot be cut after {_listed(paths)}: {reason}.")
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:LISTED])
+    return shown if len(names) <= LISTED else f"{shown} and {len(names) - LISTED} more"
+
+
+def _flops(blocks: Sequence[BlockCost]) -> int:
+    return sum(block.forward_flops + block.backward_flops for block in blocks)
+
+
+def _shape(text: str) -> Shape:
+    """Return a shape such as 3x32x32. Raises UserError."""
+    if re.fullmatch(r"[1-9]\d*([x,][1-9]\d*)*", text) is None:
+        raise UserError(f"--input-shape: must be sizes such as 3x32x32 (got {text})")
+    return tuple(int(size) for size in re.split("[x,]", text))
