@@ -44,6 +44,8 @@ def pretrain_command(
         test_fraction=data.test_fraction,
         seed=recipe.seed,
     )
+    if not info.has_classes:
+        raise UserError(f"pretrain: a data set with classes is needed, and {info.name} has none")
     model = cutlayer.models.catalogue.build(
         recipe.model, classes=info.classes, input_shape=info.input_shape, seed=0, device="meta"
     )

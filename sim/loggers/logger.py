@@ -46,6 +46,7 @@ class Logger:
     def round_closed(self, label: str, figures: Figures) -> None:
         """Log a round of the method `label`: its row of rounds.csv, without label and method.
 
+        Metrics of the task besides accuracy follow by name, in rounds that were evaluated.
         `figures["round"]` counts from 0 within the method, and `figures["virtual_time_s"]` is when the
         round closed. Of an asynchronous method it is a window. Figures that are not known are None.
         """

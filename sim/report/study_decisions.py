@@ -70,6 +70,8 @@ def _about(row: Row) -> str:
         lines.append(f"virtual time {quantity(time, TIMES)}")
     if accuracy is not None:
         lines.append(f"accuracy {accuracy:.2%}")
+    if (value := _number(row.get("metric_final"))) is not None:
+        lines.append(f"{row['metric']} {value:.4g}")
     return "\n".join(lines)
 
 

@@ -22,6 +22,7 @@ from cutlayer.sim.learning.state_key import FROZEN, StateKey
 from cutlayer.sim.methods.registry import options_of
 from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.played import Played
+from cutlayer.sim.tasks.task import DEFAULT
 from cutlayer.version import __version__
 
 FOLDER: Final = "models"
@@ -76,6 +77,7 @@ class SavedModels:
             "saved": which,
             "round": str(closed.index),
             "accuracy": "none" if closed.accuracy is None else repr(closed.accuracy),
+            **{name: repr(value) for name, value in (closed.metrics or {}).items()},
             "weights_digest": digest,
             "learning_digest": str(played.trained.digest),
         }
@@ -131,9 +133,17 @@ def _about(recipe: Recipe, entry: MethodEntry, plan: Plan) -> dict[str, str]:
         "input_shape": json.dumps(list(recipe.input_shape)),
         "mean": json.dumps(list(plan.info.mean)),
         "std": json.dumps(list(plan.info.std)),
-        "recipe": json.dumps(asdict(recipe), sort_keys=True),
+        "recipe": json.dumps(_settings(recipe), sort_keys=True),
         "cutlayer": __version__,
     }
+
+
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe as plain data, without the default task, which earlier versions did not write."""
+    settings = asdict(recipe)
+    if recipe.task == DEFAULT:
+        del settings["task"], settings["task_source"]
+    return settings
 
 
 def _cut(parts: Parts, recipe: Recipe) -> int | None:

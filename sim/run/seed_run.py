@@ -131,7 +131,8 @@ class SeedRun:
         def closed(row: RoundResult) -> None:
             if self._files is not None:
                 self._files.add(label, entry.name, row)
-            self._loggers.round_closed(label, method_row(label, entry.name, "rounds", row))
+            figures = {**method_row(label, entry.name, "rounds", row), **(row.metrics or {})}
+            self._loggers.round_closed(label, figures)
             self._progress.round_closed(method, row)
 
         runtime = self._runtime

@@ -193,6 +193,7 @@ def _round_spans(rounds: Sequence[RoundResult], noun: str) -> Iterator[Span]:
                 "wire_bytes_up": rnd.wire_up,
                 "wire_bytes_down": rnd.wire_down,
                 "accuracy": accuracy if accuracy is not None and isfinite(accuracy) else None,
+                **(rnd.metrics or {}),
                 "straggler": rnd.straggler,
                 "critical_path_s": {phase: rnd.critical_path_s[phase] for phase in PHASES},
             },
