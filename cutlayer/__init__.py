@@ -1,4 +1,4 @@
-"""Cutlayer from Python: load a scenario, run it, look at the results.
+"""Cutlayer from Python: load or make a scenario, run it, look at the results.
 
     from cutlayer import load_scenario, run
 
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from cutlayer.models.trained import load_model
     from cutlayer.scenarios.problems import ScenarioError
     from cutlayer.sim.data.info import DataError
+    from cutlayer.sim.interactive.run import run
+    from cutlayer.sim.interactive.scenario import Scenario, load_scenario
     from cutlayer.sim.loggers.logger import Logger
     from cutlayer.sim.results.method import MethodResult, RunResult
     from cutlayer.sim.results.read import read_run, read_study
     from cutlayer.sim.results.round import RoundResult
-    from cutlayer.sim.run.run import load_scenario, run
     from cutlayer.sim.studies.result import StudyResult
     from cutlayer.sim.studies.sweep import load_study, sweep
     from cutlayer.sim.uncertainty.run import add_draws
@@ -41,16 +42,17 @@ _MODULES = {
     "MethodResult": "cutlayer.sim.results.method",
     "RoundResult": "cutlayer.sim.results.round",
     "RunResult": "cutlayer.sim.results.method",
+    "Scenario": "cutlayer.sim.interactive.scenario",
     "ScenarioError": "cutlayer.scenarios.problems",
     "StudyResult": "cutlayer.sim.studies.result",
     "UserError": "cutlayer.errors",
     "add_draws": "cutlayer.sim.uncertainty.run",
     "load_model": "cutlayer.models.trained",
-    "load_scenario": "cutlayer.sim.run.run",
+    "load_scenario": "cutlayer.sim.interactive.scenario",
     "load_study": "cutlayer.sim.studies.sweep",
     "read_run": "cutlayer.sim.results.read",
     "read_study": "cutlayer.sim.results.read",
-    "run": "cutlayer.sim.run.run",
+    "run": "cutlayer.sim.interactive.run",
     "sweep": "cutlayer.sim.studies.sweep",
 }
 
@@ -60,6 +62,7 @@ __all__ = [
     "MethodResult",
     "RoundResult",
     "RunResult",
+    "Scenario",
     "ScenarioError",
     "StudyResult",
     "UserError",

@@ -26,6 +26,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from cutlayer.errors import UserError
+from cutlayer.models.given_objects import given
 
 NO_USER_CODE: Final = "CUTLAYER_NO_USER_CODE"
 _ROOT: Final = Path(__file__).resolve().parents[1]  # of the repository, or of the package
@@ -76,9 +77,11 @@ def forbid_user_code(forbid: bool = True) -> None:
 def import_own(name: str) -> Any:
     """Return the object `package.module:Object`; the part after the colon may have dots.
 
-    Raises OwnObjectError if users' code is forbidden or the object cannot be imported, and whatever
-    the user's module raises.
+    An object that a program gave in place of a name is returned as it is. Raises OwnObjectError if
+    users' code is forbidden or the object cannot be imported, and whatever the user's module raises.
     """
+    if (known := given(name)) is not None:
+        return known.value
     module = import_own_module(name.partition(":")[0])
     own: Any = module
     for attribute in name.partition(":")[2].split("."):
@@ -87,7 +90,9 @@ def import_own(name: str) -> Any:
         except AttributeError:
             _explain_precedence(module)
             where = plain_name(getattr(own, "__name__", type(own).__name__))
-            raise OwnObjectError(f"{where} has no attribute {attribute!r}") from None
+            main = " here: move it from the script or notebook to a module"
+            hint = main if where == "__main__" else ""
+            raise OwnObjectError(f"{where} has no attribute {attribute!r}{hint}") from None
     return own
 
 

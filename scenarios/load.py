@@ -81,12 +81,43 @@ def load_text(
     further: Further | None = None,
 ) -> Loaded:
     """Return the scenario in `text`, as `load`; problems name `source` as their file."""
+    document, problems = document_of(text, source, overrides)
+    return load_document(
+        document,
+        methods=methods,
+        models=models,
+        datasets=datasets,
+        problems=problems,
+        further=further,
+    )
+
+
+def document_of(
+    text: str, source: str, overrides: Iterable[str] = ()
+) -> tuple[Document, list[Problem]]:
+    """Return the document in `text` with overrides applied, and the overrides that do not fit.
+
+    Raises ScenarioError if it is not a mapping.
+    """
     document, problems = apply_overrides(read(text, source), overrides)
     if not isinstance(document.data, dict) or not document.data:
         empty = document.data is None or document.data == {}
         rule = "is empty" if empty else "must be a mapping with name, data, model and so on"
         raise file_error(source, rule, 1)
-    problems += document.problems
+    return document, problems
+
+
+def load_document(
+    document: Document,
+    *,
+    methods: Mapping[str, type[BaseModel]],
+    models: Collection[str],
+    datasets: Collection[str],
+    problems: Iterable[Problem] = (),
+    further: Further | None = None,
+) -> Loaded:
+    """Return the scenario in a document, a mapping, as `load`; `problems` are those found before."""
+    problems = [*problems, *document.problems]
     document = _with_files_placed(document)
     sound_methods, method_problems = read_methods(document, methods)
     problems += method_problems

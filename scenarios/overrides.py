@@ -1,8 +1,9 @@
 """Overrides (`--set a.b=c`): values of a scenario that are replaced before its validation."""
 
 import copy
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from cutlayer.scenarios.aliases import current_path, rename_old
 from cutlayer.scenarios.document import Document, Origin
@@ -10,6 +11,7 @@ from cutlayer.scenarios.problems import KeyPath, Problem, ScenarioError
 from cutlayer.scenarios.yaml_text import MAX_DEPTH, read
 
 SOURCE = "--set"
+_T = TypeVar("_T")
 _INSTEAD_OF = {("seeds",): "seed", ("seed",): "seeds"}
 
 
@@ -20,6 +22,33 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> tuple[Docum
     are created, `ecofed` counts as `ecofed: {}`, and `seeds` replaces `seed`. The validation reports
     unknown keys.
     """
+
+    def read_override(override: str) -> tuple[str, Any]:
+        path, equals, text = override.partition("=")
+        if not equals or not path.strip():
+            raise _misfit((), "must have the form path.to.key=value", override)
+        return path, _value(text)
+
+    return _applied(document, overrides, read_override, SOURCE)
+
+
+def apply_changes(
+    document: Document, changes: Mapping[str, Any], source: str
+) -> tuple[Document, list[Problem]]:
+    """Return the document with plain values at dotted paths, as `apply_overrides`.
+
+    `source` is the origin of the values in messages.
+    """
+    return _applied(document, changes.items(), lambda item: item, source)
+
+
+def _applied(
+    document: Document,
+    overrides: Iterable[_T],
+    read_override: Callable[[_T], tuple[str, Any]],
+    source: str,
+) -> tuple[Document, list[Problem]]:
+    """Return the document with overrides applied, each read as a dotted path and a value."""
     data = copy.deepcopy(document.data) if document.data is not None else {}
     written_origins = dict(document.origins)
     rename_old(data, written_origins, document.source)
@@ -27,24 +56,21 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> tuple[Docum
     replaced: dict[KeyPath, int] = {}  # by path: the last override that set it
     set_at: dict[KeyPath, int] = {}  # by the new part of a path: the last override that created it
     for index, override in enumerate(overrides):
-        dotted, equals, text = override.partition("=")
         try:
-            if not equals or not dotted.strip():
-                raise _misfit((), "must have the form path.to.key=value", override)
-            value = _value(text)
-            path, written = _put(data, current_path(dotted.strip(), SOURCE), value)
+            dotted, value = read_override(override)
+            path, written = _put(data, current_path(dotted.strip(), source), value)
         except ScenarioError as error:
-            problems += error.problems
+            problems += [replace(problem, source=source) for problem in error.problems]
             continue
         if path in _INSTEAD_OF:
             data.pop(_INSTEAD_OF[path], None)
-        rename_old(data, {}, SOURCE)
+        rename_old(data, {}, source)
         replaced[path] = set_at[written] = index
     origins = {
         known: at for known, at in written_origins.items() if not _is_later(replaced, known, -1)
     }
     origins |= {
-        written: Origin(SOURCE, None)
+        written: Origin(source, None)
         for written, index in set_at.items()
         if not _is_later(replaced, written, index)
     }

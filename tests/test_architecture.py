@@ -29,14 +29,17 @@ cli -> commands errors files learning loggers models process scenarios version
 clock -> errors topologies
 codecs -> models scenarios
 commands -> build calibrate codecs data errors files learning loggers methods models papers process
-        report results run scenarios studies suggestion topologies uncertainty validate version views
+        report results run scenarios studies suggestion topologies uncertainty validate version
+        views
 compute -> clock codecs models topologies
 control -> errors models scenarios
-cutlayer -> data errors loggers models results run scenarios studies uncertainty version
+cutlayer -> data errors interactive loggers models results scenarios studies uncertainty version
 data -> errors models streams suggestion topologies
 endpoints -> clock codecs compute errors learning log models network streams topologies
 errors ->
 files -> errors suggestion
+interactive -> build commands data errors loggers methods models process results run scenarios
+        topologies
 learning -> codecs data errors files models process scenarios suggestion tasks
 log -> errors network
 loggers -> errors files models suggestion
@@ -47,7 +50,7 @@ papers -> build calibrate codecs compute files log methods models results run sc
         validate views
 process -> errors files models
 report -> files results scenarios tasks uncertainty version views
-results -> errors files log loggers network process tasks
+results -> errors files log loggers network process suggestion tasks
 run -> build clock control data endpoints errors files learning log loggers methods models network
         process results scenarios suggestion tasks transport version
 scenarios -> errors models suggestion topologies

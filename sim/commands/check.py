@@ -34,12 +34,16 @@ def check_command(
     scenario: str, overrides: Sequence[str], *, executor: str, data_dir: Path | None
 ) -> None:
     """Print the outlook of every method; raises whatever `run` would raise for the scenario."""
-    loaded = load_scenario(scenario, overrides)
+    print_outlook(load_scenario(scenario, overrides), executor, data_dir)
+
+
+def print_outlook(loaded: Loaded, executor: str, data_dir: Path | None) -> None:
+    """Print the outlook of a scenario; raises what `check_command` raises."""
     with looking_in(beside(loaded.document.source)):
-        _check(loaded, executor, data_dir)
+        _print_outlook(loaded, executor, data_dir)
 
 
-def _check(loaded: Loaded, executor: str, data_dir: Path | None) -> None:
+def _print_outlook(loaded: Loaded, executor: str, data_dir: Path | None) -> None:
     plans = plan_checked(loaded, trains=executor_entry(executor).trains)
     plan = plans[0]
     if executor_entry(executor).trains:

@@ -186,9 +186,7 @@ class RunProgress(_Shown, Progress):
         """Move the bar to the end of the round and show virtual time and accuracy."""
         bar = self._of[method]
         bar.closed = closed.index + 1
-        note = f"virtual time {format_duration(closed.virtual_time_s)}"
-        for name, value in closed.evaluated[:1] if closed.test_loss is not None else ():
-            note += f", {name} {value:.1%}" if name == "accuracy" else f", {name} {value:.4g}"
+        note = figures_of(closed)
         self._move(bar, bar.closed, note)
         if bar.closed % max(1, method.rounds // LINES_PER_METHOD) == 0:
             self._say(f"{bar.name}: {closed.noun} {bar.closed}, {note}")
@@ -209,6 +207,14 @@ class RunProgress(_Shown, Progress):
         if stop_requested() and not self._said_stopping:
             self._said_stopping = True
             self._say(STOPPING)
+
+
+def figures_of(closed: RoundResult) -> str:
+    """Return the virtual time of a closed round and, if it was evaluated, its first metric."""
+    text = f"virtual time {format_duration(closed.virtual_time_s)}"
+    for name, value in closed.evaluated[:1] if closed.test_loss is not None else ():
+        text += f", {name} {value:.1%}" if name == "accuracy" else f", {name} {value:.4g}"
+    return text
 
 
 def _rounds_of(method: MethodRun) -> str:

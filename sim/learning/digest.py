@@ -13,6 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
+from cutlayer.models.given_objects import given
 from cutlayer.models.own_object import import_own, import_own_module, plain_name
 
 Digest = str | None
@@ -34,9 +35,11 @@ def source_identity(name: str) -> Digest:
     """Return a fingerprint of the code of `package.module:Object`, "" for a name of the catalogue.
 
     It covers the files of the named module and of the module that defines the object, but not their
-    imports, and does not depend on the folder. Without such a file it is None, and so is the learning
-    digest.
+    imports, and does not depend on the folder. Without such a file, and for an object that cannot be
+    imported by its name, it is None, and so is the learning digest.
     """
+    if given(name) is not None:
+        return None
     module_name, colon, _ = name.partition(":")
     if not colon:
         return ""

@@ -17,12 +17,14 @@ from cutlayer.suggestion import suggestion
 class ExecutorEntry:
     """An executor of the registry: `make` returns its runtime; without it, no tensors exist.
 
-    `begin` begins, in the background, what takes time and needs only the number of jobs.
+    `begin` begins, in the background, what takes time and needs only the number of jobs. `elsewhere`
+    says that it trains in other processes.
     """
 
     summary: str
     make: Callable[[ExecutorSettings], Runtime] | None = None
     begin: Callable[[int | None], None] | None = None
+    elsewhere: bool = False
 
     @property
     def trains(self) -> bool:
@@ -68,12 +70,15 @@ EXECUTORS: Final[Mapping[str, ExecutorEntry]] = {
     "none": ExecutorEntry("simulates time and bytes only, without tensors and data"),
     "inline": ExecutorEntry("trains in this process, client after client", _inline),
     "processes": ExecutorEntry(
-        "trains in worker processes, with the bits of inline", _processes, _begin_processes
+        "trains in worker processes, with the bits of inline",
+        _processes,
+        _begin_processes,
+        elsewhere=True,
     ),
     "stacked": ExecutorEntry(
         "trains in this process, clients of equal shape side by side", _stacked
     ),
-    "dask": ExecutorEntry("trains on the workers of a Dask scheduler", _dask),
+    "dask": ExecutorEntry("trains on the workers of a Dask scheduler", _dask, elsewhere=True),
 }
 
 

@@ -19,11 +19,12 @@ from cutlayer.sim.log.traffic import CATEGORIES, DOWN, UP, key_of
 from cutlayer.sim.log.updates import UpdateRow
 from cutlayer.sim.log.window import WINDOW
 from cutlayer.sim.results.class_accuracy import ClientAccuracy
-from cutlayer.sim.results.columns import DRAW_TABLES, Row, Value, by_column, method_row, ratio
+from cutlayer.sim.results.columns import Row, method_row, ratio
 from cutlayer.sim.results.evaluated import Evaluated
 from cutlayer.sim.results.link_row import LinkRow
 from cutlayer.sim.results.metrics import metric_entries
 from cutlayer.sim.results.round import Decided, KeptRound, RoundResult
+from cutlayer.sim.results.run_tables import RunTables
 from cutlayer.sim.results.training import training_records, training_summary
 from cutlayer.sim.tasks.metric import ACCURACY, Metric
 
@@ -238,7 +239,7 @@ class MethodResult(Evaluated):
 
 
 @dataclass
-class RunResult:
+class RunResult(RunTables):
     """A scenario's run with one seed: its methods by label.
 
     With draws, `uncertainty` is their summary, `draws` and `factors` their rows.
@@ -267,16 +268,6 @@ class RunResult:
             },
             **({"uncertainty": self.uncertainty} if self.uncertainty else {}),
         }
-
-    def rows_of(self, table: str) -> list[Row]:
-        """Return the rows of all methods in a table: that of one method, draws or factors."""
-        if table in DRAW_TABLES:
-            return self.draws if table == "draws" else self.factors
-        return [row for method in self.methods.values() for row in method.rows_of(table)]
-
-    def table(self, name: str = "rounds") -> dict[str, list[Value]]:
-        """Return a table as columns, as pandas.DataFrame takes them; `rows_of` has their names."""
-        return by_column(self.rows_of(name))
 
 
 def _idle(busy_s: float, available_s: float) -> float | None:

@@ -32,6 +32,7 @@ from cutlayer.sim.results.contract import (
 from cutlayer.sim.results.events_contract import check_events
 from cutlayer.sim.results.files import LONGEST_NUMBER, ResultFiles, SavedError, renamed
 from cutlayer.sim.results.folder import RESUME, in_use, read_marker
+from cutlayer.sim.results.run_tables import frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -226,15 +227,6 @@ def read(path: str | Path) -> list[SavedRun] | SavedStudy:
     except OSError as error:
         raise SavedError(f"{str(folder)[:200]} cannot be read: {error.strerror}") from None
     raise SavedError(f"{folder} is not a folder: name one that `cutlayer run` or `sweep` wrote")
-
-
-def frame(rows: Sequence[Row]) -> "pd.DataFrame":
-    """Return rows as a pandas.DataFrame. Raises SavedError if pandas is not installed."""
-    try:
-        import pandas as pd
-    except ImportError:
-        raise SavedError("tables as frames need pandas: pip install 'cutlayer[pandas]'") from None
-    return pd.DataFrame(list(rows))
 
 
 def _read(folder: Path) -> list[SavedRun] | SavedStudy:

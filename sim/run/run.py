@@ -10,14 +10,16 @@ import numpy as np
 
 from cutlayer.errors import UserError
 from cutlayer.models.catalogue import MODELS
+from cutlayer.models.given_objects import given_names
 from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.load import load as read_scenario
+from cutlayer.scenarios.problems import ScenarioError
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.checks import plan_checked, plan_feasible, problems_beside
 from cutlayer.sim.data.datasets import DATASETS, Dataset, load
 from cutlayer.sim.learning.executor import ExecutorSettings
-from cutlayer.sim.learning.executors import begin, open_runtime
+from cutlayer.sim.learning.executors import begin, executor_entry, open_runtime
 from cutlayer.sim.loggers.logger import MakeLogger
 from cutlayer.sim.methods.registry import OPTIONS
 from cutlayer.sim.process.interrupts import held_back
@@ -98,8 +100,9 @@ def run(
     second one ends it at once. Raises ScenarioError or DataError before anything is written, and
     OutputError if results cannot be written.
     """
-    begin(executor, jobs)
     loaded = scenario if isinstance(scenario, Loaded) else load_scenario(scenario)
+    check_importable(loaded, executor)
+    begin(executor, jobs)
     folders = tuple(beside(loaded.document.source))
     progress = progress or Progress()
     if scheduler is not None and executor != "dask":
@@ -168,6 +171,20 @@ def run(
         except KeyboardInterrupt:  # while the last files were written
             coordinator.begun[-1].result.status = "stopped"
     return [seed.result for seed in seeds if seed in coordinator.begun]
+
+
+def check_importable(loaded: Loaded, executor: str) -> None:
+    """Raise ScenarioError for objects of this process that an executor's workers cannot import."""
+    if executor_entry(executor).elsewhere:
+        rule = (
+            "cannot be imported by worker processes: define it at the top level of a module"
+            f" (a file such as my_objects.py), or use the executor inline, not {executor}"
+        )
+        problems = [
+            loaded.problem(path, rule, name) for path, name in given_names(loaded.document.data)
+        ]
+        if problems:
+            raise ScenarioError(problems)
 
 
 @contextmanager

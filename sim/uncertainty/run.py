@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from cutlayer.errors import UserError
 from cutlayer.models.catalogue import MODELS
+from cutlayer.models.given_objects import given_names
 from cutlayer.models.own_object import beside, folders_looked_in, looking_in
 from cutlayer.scenarios.load import Loaded, load_text
 from cutlayer.scenarios.methods import Method as MethodEntry
@@ -147,6 +148,8 @@ def add_draws(
     """
     section = loaded.scenario.uncertainty
     result = results[0]
+    if any(given_names(loaded.document.data)):
+        jobs = 1  # other processes cannot import these objects
     if section is None or any(one.status == "stopped" for one in results):
         return
     learned = learned_by(result)

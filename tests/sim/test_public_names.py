@@ -14,6 +14,7 @@ from cutlayer import (
     MethodResult,
     RoundResult,
     RunResult,
+    Scenario,
     ScenarioError,
     UserError,
     load_scenario,
@@ -26,6 +27,7 @@ PUBLIC = [
     "MethodResult",
     "RoundResult",
     "RunResult",
+    "Scenario",
     "ScenarioError",
     "StudyResult",
     "UserError",
@@ -78,6 +80,7 @@ def test_run_takes_a_path_a_name_or_a_loaded_scenario(tiny: Path) -> None:
         run(scenario, executor="none")[0].methods["splitfed"].virtual_time_s
         for scenario in (tiny, str(tiny), load_scenario(tiny))
     ]
+    assert isinstance(load_scenario(tiny), Scenario)
     assert times[0] == times[1] == times[2] > 0
     (shipped,) = run("quickstart", executor="none")
     assert "ecofed" in shipped.methods
@@ -85,7 +88,8 @@ def test_run_takes_a_path_a_name_or_a_loaded_scenario(tiny: Path) -> None:
 
 def test_the_table_is_what_pandas_wants(tiny: Path) -> None:
     (result,) = run(tiny)
-    frame = pandas.DataFrame(result.table())
+    frame = result.frame()
+    assert pandas.DataFrame(result.table()).equals(frame)
     assert len(frame) == 6
     last = frame.groupby("label").virtual_time_s.max()
     for label, method in result.methods.items():

@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 from command_line import CommandLine, assert_refused, files
 
+from cutlayer import UserError
 from cutlayer.sim.files.csv_text import write_rows
 from cutlayer.sim.results.export import tables_of
-from cutlayer.sim.results.files import OLD_COLUMNS, SavedError
-from cutlayer.sim.results.read import frame, read_run, read_study
+from cutlayer.sim.results.files import OLD_COLUMNS
+from cutlayer.sim.results.read import read_run, read_study
+from cutlayer.sim.results.run_tables import frame
 from cutlayer.sim.views.rounds import category_charts
 
 STUDY = """\
@@ -145,7 +147,7 @@ def test_a_report_and_its_figures(study: CommandLine) -> None:
 
 def test_a_frame_without_pandas_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(SavedError, match=r"need pandas: pip install 'cutlayer\[pandas\]'$"):
+    with pytest.raises(UserError, match=r"need pandas: pip install 'cutlayer\[pandas\]'$"):
         frame([{"round": 1}])
 
 

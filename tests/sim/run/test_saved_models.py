@@ -10,7 +10,7 @@ from safetensors import safe_open
 from tiny_runs import METHODS, digits, tiny
 from torch.nn import functional
 
-from cutlayer import UserError, load_model, run
+from cutlayer import UserError, load_model
 from cutlayer.models import WeightsError, save_weights
 from cutlayer.sim.files.atomic import write_bytes
 from cutlayer.sim.learning.batch_feed import model_inputs
@@ -18,6 +18,7 @@ from cutlayer.sim.results.folder import claim_folder
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.run import saved_models
 from cutlayer.sim.run.resumable import Resumable
+from cutlayer.sim.run.run import run
 
 MIXED = "model={name: lenet, cut: {raspberry-pi-4b: 1, raspberry-pi-3b-plus: 2}}"
 TWO_DEVICES = (

@@ -1,0 +1,1 @@
+"""Cutlayer in a script or notebook: scenarios from Python objects, and runs with progress."""
