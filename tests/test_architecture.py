@@ -39,7 +39,6 @@ endpoints -> clock codecs compute errors learning log models network streams top
 errors ->
 files -> errors suggestion
 interactive -> build commands data errors loggers methods models process results run scenarios
-        topologies
 learning -> codecs data errors files models process scenarios suggestion tasks
 log -> errors network
 loggers -> errors files models suggestion

@@ -262,7 +262,10 @@ def test_complete_scenarios_run(block: Block, examples: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PYTHON_PAGES, ids=lambda page: page.stem)
-def test_python_examples_print_what_the_page_says(page: Path, examples: Path) -> None:
+def test_python_examples_print_what_the_page_says(
+    page: Path, examples: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     namespace: dict[str, object] = {}
     found = read(page).blocks
     for block, following in zip(found, [*found[1:], None], strict=True):

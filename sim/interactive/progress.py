@@ -70,7 +70,9 @@ class LineProgress(Progress):
 
     def round_closed(self, method: MethodRun, closed: RoundResult) -> None:
         """Show the round, its virtual time and its first metric."""
-        self._say(method, f"{method.noun} {closed.index + 1} of {method.rounds}, {figures_of(closed)}")
+        self._say(
+            method, f"{method.noun} {closed.index + 1} of {method.rounds}, {figures_of(closed)}"
+        )
 
     def method_finished(self, method: MethodRun, result: MethodResult) -> None:
         """Count the method."""
