@@ -157,6 +157,14 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
     except (ScenarioNameError, UnknownControllerError, LearningTaskError):
         return  # `examine` has reported it
     yield from metric_problems(loaded, metrics[0])
+    if trains:
+        from cutlayer.sim.tasks.objective import try_loss
+
+        try:
+            try_loss(plan.task, plan.info)
+        except LearningTaskError as error:
+            yield loaded.problem(("task",), str(error))
+            return
     yield from codec_problems(loaded, plan)
     yield from batch_norm_problems(loaded, plan)
     for index in range(len(scenario.methods)):

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cutlayer.models.own_object import reason_of
+from cutlayer.sim.data.info import DatasetInfo
 from cutlayer.sim.tasks import classification, language_model, regression
 from cutlayer.sim.tasks.losses import (
     OF_NUMBERS,
@@ -133,6 +134,15 @@ class Objective:
             return float(value)
         except Exception as error:  # a user's metric may raise anything
             raise LearningTaskError(f"metric {name!r} failed ({reason_of(error)})") from error
+
+
+def try_loss(task: Task, info: DatasetInfo) -> None:
+    """Call a user's loss once, on zeros for two samples. Raises LearningTaskError if it does not fit."""
+    if ":" in task.loss:
+        shape = info.input_shape if info.target_type == "token" else info.target_shape
+        kind = torch.float32 if info.target_type == "number" else torch.int64
+        output = torch.zeros(2, *info.output_shape, requires_grad=True)
+        _own_loss(task.loss)(output, torch.zeros(2, *shape, dtype=kind))
 
 
 def _of_tokens(name: str, batches: Sequence[Measured]) -> float:

@@ -64,7 +64,7 @@ def metric_of(kind: Kind, name: str) -> Metric:
         return METRICS[kind][name]
     own = own_callable(name, "metric")
     short = name.partition(":")[2]
-    return Metric(short, short, bool(getattr(own, "higher_is_better", True)))
+    return Metric(short, short.replace("_", " "), bool(getattr(own, "higher_is_better", True)))
 
 
 def own_callable(name: str, what: str) -> Any:

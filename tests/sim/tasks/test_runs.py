@@ -190,6 +190,11 @@ def test_the_default_has_no_entries_of_a_task() -> None:
         (ROWS, "stop.target_accuracy=0.5", r"write target: \{rmse: VALUE\}"),
         (ROWS, "task={regression: {loss: msee}}", "not a known loss; did you mean 'mse'"),
         (ROWS, "task={regression: {metrics: ['own_tasks:none']}}", "cannot be imported"),
+        (
+            ROWS,
+            "task={regression: {loss: 'own_tasks:vector_loss'}}",
+            r"one number, got shape \(2, 2\)",
+        ),
         (TEXT, "model.cut=0", "tokens have no gradient"),
         (
             TEXT,
