@@ -93,6 +93,7 @@ def test_every_room_of_the_package_has_been_considered() -> None:
             "calibrate",
             "commands",
             "files",
+            "interactive",
             "loggers",
             "papers",
             "process",
