@@ -36,6 +36,14 @@ def rows(classes, input_shape):
     first = nn.Sequential(nn.Flatten(), nn.Linear(prod(input_shape), 4), nn.ReLU())
     last = nn.Linear(4, classes)
     return Model("rows", [("a", first), ("b", last)], input_shape, classes, feature_blocks=0)
+
+def of_tokens(classes, input_shape):
+    first = nn.Sequential(nn.Embedding(9, 4), nn.Flatten())
+    last = nn.Linear(4 * prod(input_shape), classes)
+    blocks = [("a", first), ("b", last)]
+    return Model(
+        "of_tokens", blocks, input_shape, classes, feature_blocks=0, input_dtype=torch.int64
+    )
 """
 SCENARIO = """\
 name: own
@@ -196,7 +204,10 @@ def test_rows_have_noise_but_no_rotation(folder: Path) -> None:
 
 def test_tokens_have_no_skew(folder: Path) -> None:
     path = scenario(folder, "'small_rows:text'")
-    overrides = ["data.test_fraction=null", "data.feature_skew={noise: 1}"]
+    overrides = [
+        *("data.test_fraction=null", "data.feature_skew={noise: 1}"),
+        "model.name='small_rows:of_tokens'",
+    ]
     with pytest.raises(
         ValueError, match=r"feature_skew: changes numbers, and the inputs of .* are"
     ):

@@ -30,6 +30,7 @@ def test_losses_that_are_not_finite_are_unknown() -> None:
         "accuracy": 0.5,
         "test_loss": None,
         "class_accuracy": (0.5, None),
+        "metrics": None,
     }
     assert trained_figures(TrainedRound("", None, []), None) == {}
 
