@@ -83,7 +83,7 @@ _FIGURES: Final[tuple[Column, ...]] = (*METHOD_COLUMNS, *RESULT_COLUMNS)
 
 
 def frame(rows: Sequence[Mapping[str, Value]], columns: Sequence[Column] = ()) -> "pd.DataFrame":
-    """Return rows as a pandas.DataFrame, with these columns if there is no row.
+    """Return rows as a pandas.DataFrame, with these columns even without rows.
 
     Raises UserError if pandas is not installed.
     """

@@ -158,7 +158,10 @@ def _rates(
 
 
 def _check_rate(client: _Placed, direction: Direction, channel: RadioChannel) -> float:
-    """Return the rate of a client's channel without fading. Raises TopologyError if it is no link's."""
+    """Return the rate of a client's channel without fading.
+
+    Raises TopologyError if a link cannot have this rate.
+    """
     rate = channel.rate_bytes_per_s()
     if MIN_BYTES_PER_S <= rate <= MAX_BYTES_PER_S:
         return rate
