@@ -5,6 +5,8 @@ A sample index counts from 0 in the training set that the scenario selects, afte
 
 - JSON: a mapping of client names to lists of indices, a list of such lists in client order, or a file
   of LEAF (Caldas et al., 2018), whose users hold consecutive samples;
+- text, `.txt`: `net_dataidx_map` as FedML and the benchmarks derived from it write and read it, a
+  mapping of client numbers to lists in braces, `{0: [3, 1], 1: [2]}`, broken into lines anywhere;
 - CSV with a header `client,index` or `index,client` and a line for each sample; a client without a line
   holds no samples;
 - `.npz`: an array of indices for each client, by name, or in client order if unnamed;
@@ -26,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutlayer.sim.data.content_hash import content_hash
+from cutlayer.sim.data.index_map import index_map
 from cutlayer.sim.data.info import DataError
 from cutlayer.sim.data.partition import Ints, PartitionError
 from cutlayer.sim.data.readers.arrays import read_npy, read_npz
@@ -176,8 +179,8 @@ def _read(path: Path) -> ByName | InOrder:
 def _read_cached(path: Path, changed_ns: int, size: int) -> ByName | InOrder:
     del changed_ns
     suffix = path.suffix.lower()
-    if suffix not in (".json", ".csv", ".npz", ".npy"):
-        raise PartitionError("expected a file named .json, .csv, .npz or .npy")
+    if suffix not in (".json", ".csv", ".txt", ".npz", ".npy"):
+        raise PartitionError("expected a file named .json, .csv, .txt, .npz or .npy")
     if size > MAX_BYTES:
         raise PartitionError(f"has {size:,} bytes, and at most {MAX_BYTES:,} are read")
     if suffix == ".npz":
@@ -188,6 +191,8 @@ def _read_cached(path: Path, changed_ns: int, size: int) -> ByName | InOrder:
             raise PartitionError(f"expected a row for each client, got shape {array.shape}")
         return list(array.astype(np.int64))
     text = path.read_text(encoding="utf-8-sig")
+    if suffix == ".txt":
+        return index_map(text)
     return _json(text) if suffix == ".json" else _csv(text)
 
 
