@@ -88,7 +88,9 @@ class Inside:
     def __init__(self, *overrides: str) -> None:
         self.plan: Plan = plan_checked(tiny(*overrides), trains=True)[0]
         entry = self.plan.scenario.methods[0]
-        self.method: Method = make_method(self.plan, entry, digits(self.plan.seed))
+        info = self.plan.info
+        data = digits(self.plan.seed) if info.name == "digits" else load(info)
+        self.method: Method = make_method(self.plan, entry, data)
         self.result = MethodResult(entry.label, entry.name, self.plan.seed, ())
 
     @property

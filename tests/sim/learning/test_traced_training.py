@@ -4,11 +4,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from tiny_runs import Inside, results
+from torch import Tensor
 
 NETS = Path(__file__).parents[2] / "models" / "traced"
 RESNET = "model={name: 'traced_nets:ResNet', cut: layer1.0.bn1}"
-IID = "data.partition=iid"
 GENTLE = "training.optimizer={name: sgd, lr: 0.01, momentum: 0.5}"
 
 
@@ -18,10 +19,50 @@ def nets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
 
 
-def test_splitfed_ends_with_the_weights_of_classic_fl_within_a_residual_block() -> None:
-    federated, split = results("methods=[classic_fl, splitfed]", RESNET, GENTLE, IID).values()
-    assert federated.weights_digest == split.weights_digest is not None
-    assert federated.wire_bytes != split.wire_bytes
+def trained(net: str, cut: str, *more: str) -> list[dict[str, Tensor]]:
+    """The shared weights that classic FL and SplitFed end with."""
+    data = f"traced_data:{'texts' if net == 'GPT' else 'images'}"
+    changes = (
+        f"data={{dataset: '{data}', partition: {{sizes: [12, 12, 8]}}}}",
+        f"model={{name: 'traced_nets:{net}', cut: {cut}}}",
+        "training.batch_size=4",
+        *more,
+    )
+    federated, split = (
+        Inside(f"methods=[{method}]", GENTLE, *changes).train().states
+        for method in ("classic_fl", "splitfed")
+    )
+    return [federated["device"], split["device"] | split["server"]]
+
+
+@pytest.mark.parametrize(
+    ("net", "cut"),
+    [
+        ("ResNet", "layer1.0.bn1"),
+        ("UNet", "middle.0"),
+        ("UNet", "dec2.0"),
+        ("GPT", "layers.0.attention"),
+        ("ViT", "encoder.layers.0"),
+        ("MobileNet", "features.1.conv.3"),
+        ("LSTM", "first"),
+    ],
+)
+def test_splitfed_ends_with_the_weights_of_classic_fl(net: str, cut: str) -> None:
+    """Bit by bit, within residual blocks and attention, across skips, and between recurrent layers."""
+    federated, split = trained(net, cut)
+    assert federated.keys() == split.keys()
+    for name, value in federated.items():
+        assert torch.equal(split[name], value), name
+
+
+@pytest.mark.parametrize(("memory_format", "error"), [("contiguous", 0), ("channels_last", 1e-6)])
+def test_a_gradient_that_is_sent_has_the_memory_format_of_the_activation(
+    memory_format: str, error: float
+) -> None:
+    """That of a global average pool is contiguous, so that in channels_last sums have another order."""
+    federated, split = trained("MobileNet", "features", f"numerics.memory_format={memory_format}")
+    for name, value in federated.items():
+        torch.testing.assert_close(split[name], value, rtol=0, atol=error)
 
 
 def test_what_crosses_is_sent_and_returned() -> None:
