@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cutlayer.models.pretrained import load_into, save_weights
     from cutlayer.models.quantise import QuantisationError, Quantised, dequantise
     from cutlayer.models.quantise_cost import packed_bytes
+    from cutlayer.models.spec import ModelSpec
+    from cutlayer.models.tuning.tuning import Lora, Tuning
     from cutlayer.models.weights_files import load_weights, shipped
 
 __all__ = [
@@ -26,11 +28,14 @@ __all__ = [
     "CostError",
     "CutError",
     "LayerCost",
+    "Lora",
     "Model",
     "ModelError",
+    "ModelSpec",
     "QuantisationError",
     "Quantised",
     "Split",
+    "Tuning",
     "UnknownModelError",
     "WeightsError",
     "auxiliary_head",
@@ -60,6 +65,8 @@ _NAMES = {
     "pretrained": "load_into save_weights",
     "quantise": "QuantisationError Quantised dequantise",
     "quantise_cost": "packed_bytes",
+    "spec": "ModelSpec",
+    "tuning.tuning": "Lora Tuning",
     "weights_files": "load_weights shipped",
 }
 _HOME = {name: home for home, names in _NAMES.items() for name in names.split()}

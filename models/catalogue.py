@@ -4,10 +4,11 @@ import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from cutlayer.errors import UserError
 from cutlayer.models.own_object import import_own_or, reason_of
+from cutlayer.models.spec import ModelSpec
 from cutlayer.suggestion import suggestion
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ def without_ends(name: str) -> tuple[str, tuple[str, ...]]:
 def resolve(name: str) -> "Callable[..., nn.Module]":
     """Return the function that builds a model of the catalogue or a user's `package.module:Object`.
 
-    It is called as `Object(classes=10, input_shape=(3, 32, 32))`, or with fewer of these, and returns a
-    Model or another `nn.Module`. Raises UnknownModelError, with the closest name.
+    It is called as `Object(classes=10, input_shape=(3, 32, 32), vocabulary=None)`, or with fewer of
+    these, and returns a Model or another `nn.Module`. Raises UnknownModelError, with the closest name.
     """
     if name in MODELS:
         module_name, _, object_name = MODELS[name].partition(":")
@@ -83,19 +84,39 @@ def resolve(name: str) -> "Callable[..., nn.Module]":
     return factory
 
 
+@overload
 def build(
-    name: str,
+    model: str,
     *,
     classes: int,
     input_shape: Sequence[int] = (3, 32, 32),
     seed: int,
     device: str = "cpu",
+) -> "Model": ...
+@overload
+def build(model: ModelSpec, *, seed: int, device: str = "cpu") -> "Model": ...
+def build(
+    model: str | ModelSpec,
+    *,
+    classes: int | None = None,
+    input_shape: Sequence[int] = (3, 32, 32),
+    seed: int,
+    device: str = "cpu",
 ) -> "Model":
-    """Build a model by name, with weights drawn from `seed`; torch's global generator is unchanged.
+    """Build a model with weights drawn from `seed`; torch's global generator is unchanged.
 
-    `device="meta"` builds it without weights or memory. A module that is not a Model is traced and
-    split into blocks. Raises UnknownModelError for the name and ModelError if the input does not fit.
+    `model` is a name, with `classes` and `input_shape`, or a ModelSpec. `device="meta"` builds it
+    without weights or memory. A module that is not a Model is traced and split into blocks. Raises
+    UnknownModelError for the name and ModelError if the input does not fit.
     """
+    if isinstance(model, ModelSpec):
+        return _build(model, seed, device)
+    assert classes is not None, "a model by name needs its number of classes"
+    return _build(ModelSpec(model, classes, tuple(input_shape)), seed, device)
+
+
+def _build(spec: ModelSpec, seed: int, device: str) -> "Model":
+    name = spec.name
     plain_name, ends = without_ends(name)
     factory = resolve(plain_name)
     from torch.nn import Module
@@ -104,10 +125,9 @@ def build(
     from cutlayer.models.errors import ModelError
     from cutlayer.models.model import Model
 
-    if classes < 1:
-        raise ModelError(f"model {name!r} needs at least 1 class, got {classes}")
-    shape = tuple(input_shape)
-    make = partial(factory, **_arguments(plain_name, factory, classes, shape))
+    if spec.classes < 1:
+        raise ModelError(f"model {name!r} needs at least 1 class, got {spec.classes}")
+    make = partial(factory, **_arguments(plain_name, factory, spec))
 
     def checked() -> "nn.Module":
         made = make()
@@ -132,36 +152,32 @@ def build(
         return model
     from cutlayer.models.traced.wrap import traced_model
 
-    return traced_model(
-        name,
-        model,
-        (lambda: model) if device == "meta" else partial(made, "meta"),
-        factory,
-        shape,
-        classes,
-        ends,
-    )
+    on_meta = (lambda: model) if device == "meta" else partial(made, "meta")
+    return traced_model(spec, model, on_meta, factory, ends)
 
 
-def _arguments(
-    name: str, factory: "Callable[..., nn.Module]", classes: int, input_shape: tuple[int, ...]
-) -> dict[str, Any]:
-    """Return the arguments that a factory takes: the classes, and the shape of an input."""
+def _arguments(name: str, factory: "Callable[..., nn.Module]", spec: ModelSpec) -> dict[str, Any]:
+    """Return the arguments that a factory takes: the classes, the shape of an input, the vocabulary.
+
+    A factory that takes any argument by name gets no vocabulary.
+    """
     signature = inspect.signature(factory)
     kinds = {parameter.kind for parameter in signature.parameters.values()}
     own = getattr(factory, "__init__", None)
     anything = inspect.Parameter.VAR_KEYWORD in kinds and not _is_of_torch(own)
-    arguments: dict[str, Any] = {"classes": classes, "input_shape": input_shape}
-    if "num_classes" in signature.parameters:
-        arguments = {"num_classes": classes, "input_shape": input_shape}
+    classes = "num_classes" if "num_classes" in signature.parameters else "classes"
+    arguments: dict[str, Any] = {classes: spec.classes, "input_shape": spec.input_shape}
     chosen = {
         key: value for key, value in arguments.items() if anything or key in signature.parameters
     }
+    if "vocabulary" in signature.parameters:
+        chosen["vocabulary"] = spec.vocabulary
     try:
         signature.bind(**chosen)
     except TypeError as error:
         raise UnknownModelError(
-            f"model {name!r} must accept classes and input_shape, or fewer parameters ({error})"
+            f"model {name!r} must accept classes, input_shape and vocabulary, or fewer parameters "
+            f"({error})"
         ) from error
     return chosen
 

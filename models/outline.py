@@ -5,13 +5,14 @@ Counting time and bytes needs neither weights nor torch: outlines are cached on 
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
 from cutlayer.models.block_cost import BlockCost, Shape, Unpriced
 from cutlayer.models.catalogue import with_ends, without_ends
 from cutlayer.models.errors import CutError, checked_cut
 from cutlayer.models.outline_cache import cached
+from cutlayer.models.spec import ModelSpec
 from cutlayer.suggestion import suggestion
 
 T = TypeVar("T")
@@ -28,9 +29,7 @@ class ModelOutline:
     many are sent at each cut.
     """
 
-    name: str
-    input_shape: Shape
-    classes: int
+    spec: ModelSpec
     feature_blocks: int
     min_batch: int
     shapes: tuple[Shape, ...]
@@ -41,6 +40,21 @@ class ModelOutline:
     inner: tuple[str, ...] = ()
     refused: dict[str, str] = field(default_factory=dict)
     tensors: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The model's name, with submodules after which blocks end."""
+        return self.spec.name
+
+    @property
+    def input_shape(self) -> Shape:
+        """The shape of a sample's input."""
+        return self.spec.input_shape
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return self.spec.classes
 
     @property
     def plain_name(self) -> str:
@@ -76,12 +90,13 @@ class ModelOutline:
         """Return the costs of the blocks after the cut if no gradient crosses it."""
 
         def compute() -> tuple[BlockCost, ...]:
-            from cutlayer.models.cost import model_cost
+            from cutlayer.models.catalogue import build
+            from cutlayer.models.cost import block_costs
 
-            costs = model_cost(self.name, self.classes, self.input_shape, cut, self.unpriced)
-            return costs[cut:]
+            model = build(self.spec, seed=0, device="meta")
+            return block_costs(model, cut, self.unpriced)[cut:]
 
-        key = ["detached", self.name, self.classes, self.input_shape, cut]
+        key = ["detached", asdict(self.spec), cut]
         return _kept(self.name, tuple[BlockCost, ...], key, compute)
 
     def head(self, cut: int) -> BlockCost:
@@ -98,9 +113,7 @@ class ModelOutline:
         return cached(BlockCost, ["head", shape, self.shapes[-1]], compute)
 
 
-def outline(
-    name: str, *, classes: int, input_shape: Shape, unpriced: Unpriced = "error"
-) -> ModelOutline:
+def outline(spec: ModelSpec, *, unpriced: Unpriced = "error") -> ModelOutline:
     """Return the outline of a model of the catalogue or of a user's `package.module:Object`.
 
     Operations without a cost rule raise CostError or, if `unpriced` is `bytes`, cost the bytes that they
@@ -113,7 +126,7 @@ def outline(
         from cutlayer.models.catalogue import build
         from cutlayer.models.cost import block_costs
 
-        model = build(name, classes=classes, input_shape=input_shape, seed=0, device="meta")
+        model = build(spec, seed=0, device="meta")
         traced = {
             name: getattr(model, name)
             for name in ("submodules", "inner", "refused", "tensors")
@@ -121,9 +134,7 @@ def outline(
         }
         return ModelOutline(
             **traced,
-            name=name,
-            input_shape=model.input_shape,
-            classes=classes,
+            spec=spec,
             feature_blocks=model.feature_blocks,
             min_batch=model.min_batch,
             shapes=tuple(model.activation_shape(cut) for cut in range(len(model) + 1)),
@@ -132,29 +143,22 @@ def outline(
             unpriced=unpriced,
         )
 
-    return _kept(name, ModelOutline, ["outline", name, classes, input_shape, unpriced], compute)
+    return _kept(spec.name, ModelOutline, ["outline", asdict(spec), unpriced], compute)
 
 
 def outline_cut_at(
-    name: str,
-    *,
-    classes: int,
-    input_shape: Shape,
-    cuts: Iterable[int | str],
-    unpriced: Unpriced = "error",
+    spec: ModelSpec, *, cuts: Iterable[int | str], unpriced: Unpriced = "error"
 ) -> ModelOutline:
     """Return the outline of a model that can be cut at all of these cuts.
 
     If a cut is after a submodule within a block, the block ends there, and the outline's name tells
     `build` so: `nets:make@layer1.0.conv1`. Numbers count the blocks of this model.
     """
-    found = outline(name, classes=classes, input_shape=input_shape, unpriced=unpriced)
+    found = outline(spec, unpriced=unpriced)
     inner = sorted({cut for cut in cuts if isinstance(cut, str) and cut in found.inner})
     if not inner:
         return found
-    return outline(
-        with_ends(name, inner), classes=classes, input_shape=input_shape, unpriced=unpriced
-    )
+    return outline(replace(spec, name=with_ends(spec.name, inner)), unpriced=unpriced)
 
 
 def _kept(name: str, kind: Any, key: list[Any], compute: Callable[[], T]) -> T:

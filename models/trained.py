@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cutlayer.models.catalogue import build, with_ends, without_ends
 from cutlayer.models.errors import WeightsError
 from cutlayer.models.pretrained import load_into
+from cutlayer.models.spec import ModelSpec
 from cutlayer.models.weights_files import load_metadata
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ def load_model(path: str | PathLike[str], *, model: str | None = None) -> "Model
     about = load_metadata(path)
     where = f"weights file {str(path)!r}"
     try:
-        name, seed = about["model"], json.loads(about["recipe"])["seed"]
+        name, recipe = about["model"], json.loads(about["recipe"])
         classes, shape = int(about["classes"]), tuple(map(int, json.loads(about["input_shape"])))
-        seed = int(seed)
+        seed, vocabulary = int(recipe["seed"]), recipe.get("vocabulary")
     except (KeyError, ValueError, TypeError):
         raise WeightsError(
             f"{where} is not a model of `cutlayer run --save-model`: its metadata lack the recipe"
@@ -37,6 +38,7 @@ def load_model(path: str | PathLike[str], *, model: str | None = None) -> "Model
         raise WeightsError(f"{where} has the weights of a model of your own: pass model={plain!r}")
     if model is not None and ends:
         model = with_ends(model, ends)
-    made = build(model or name, classes=classes, input_shape=shape, seed=seed)
+    spec = ModelSpec(model or name, classes, shape, vocabulary)
+    made = build(spec, seed=seed)
     load_into(made, path)
     return made.eval()

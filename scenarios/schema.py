@@ -6,7 +6,7 @@ FLOP/s. Nothing that costs time or bytes has a default.
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import (
     AfterValidator,
@@ -19,14 +19,12 @@ from pydantic import (
 
 from cutlayer.scenarios.availability import Absence
 from cutlayer.scenarios.bandwidth import Change
-from cutlayer.scenarios.batch_norm import BatchNorm
 from cutlayer.scenarios.codec import Codec
-from cutlayer.scenarios.control import Control, Cut, Fixed
+from cutlayer.scenarios.control import Control, Fixed
 from cutlayer.scenarios.data import Data
 from cutlayer.scenarios.devices import Computing, OwnDevice, Speeds
 from cutlayer.scenarios.fields import (
     Count,
-    ModelName,
     Section,
     Text,
     not_empty,
@@ -36,11 +34,11 @@ from cutlayer.scenarios.fields import (
 from cutlayer.scenarios.file_paths import absolute, place_files
 from cutlayer.scenarios.layout import Topology, clients_in
 from cutlayer.scenarios.methods import Method
+from cutlayer.scenarios.model import Model
 from cutlayer.scenarios.numerics import Numerics
 from cutlayer.scenarios.task import Task
 from cutlayer.scenarios.training import Stop, Training
 from cutlayer.scenarios.transport import ClientsTransport, Ideal, Transport
-from cutlayer.scenarios.unions import either, is_mapping
 
 
 def _check_file_name(name: str) -> str:
@@ -55,30 +53,6 @@ EVENTS_PER_BATCH: Final = 40  # more than any method has for a batch: messages, 
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 Factor = Annotated[float, Field(strict=True, gt=0, le=1e6, allow_inf_nan=False)]
 ScenarioName = Annotated[Text, StringConstraints(max_length=100), AfterValidator(_check_file_name)]
-
-
-DEFAULT_CUT: Final = "default"
-CutsByName = Annotated[Mapping[Text, Cut], not_empty]
-
-
-class Model(Section):
-    """The model, and the number of leading blocks that stay on the device.
-
-    A cut may also be the name of a block or submodule, the last one on the device. Several cuts are by
-    the name of a device, client or group of clients; `default` is the cut of all other clients.
-    `batch_norm` says which tensors of BatchNorm are averaged, trained and sent. `unpriced` says what
-    becomes of an operation without a cost rule: `bytes` prices it by the bytes that it moves.
-    """
-
-    name: ModelName
-    cut: Annotated[Cut | CutsByName, either(Cut, CutsByName, is_mapping)]
-    batch_norm: BatchNorm = "averaged"
-    unpriced: Literal["error", "bytes"] = "error"
-
-    @property
-    def named_cuts(self) -> Mapping[str, int | str]:
-        """The cuts by name; a single one is the default."""
-        return {DEFAULT_CUT: self.cut} if isinstance(self.cut, int | str) else self.cut
 
 
 class Scale(Section):

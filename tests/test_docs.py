@@ -26,6 +26,7 @@ import cutlayer.scenarios.devices
 import cutlayer.scenarios.groups
 import cutlayer.scenarios.layout
 import cutlayer.scenarios.links
+import cutlayer.scenarios.model
 import cutlayer.scenarios.network_file
 import cutlayer.scenarios.partition
 import cutlayer.scenarios.quality
@@ -52,6 +53,7 @@ from cutlayer.topologies.catalogue.profile_file import profile_text
 PAGES = [*DOCUMENTATION, ROOT / "CHANGELOG.md"]
 SCENARIO_MODULES = (
     cutlayer.scenarios.schema,
+    cutlayer.scenarios.model,
     cutlayer.scenarios.data,
     cutlayer.scenarios.data_sets,
     cutlayer.scenarios.partition,

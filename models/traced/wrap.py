@@ -9,6 +9,7 @@ from torch import nn
 from cutlayer.models.block_cost import Shape
 from cutlayer.models.errors import CutError
 from cutlayer.models.model import Model, exit_of
+from cutlayer.models.spec import ModelSpec
 from cutlayer.models.traced.analysis import Analysis, analyse
 
 
@@ -35,19 +36,18 @@ class TracedModel(Model):
 
 
 def traced_model(
-    name: str,
+    spec: ModelSpec,
     module: nn.Module,
     on_meta: Callable[[], nn.Module],
     factory: object,
-    input_shape: Shape,
-    classes: int,
     ends: tuple[str, ...],
 ) -> TracedModel:
     """Return a model of a module that `factory` made; `on_meta` makes an equal one on `meta`.
 
     A block ends after each submodule of `ends` as well. Raises ModelError.
     """
-    key = factory, input_shape, classes, ends
+    name, input_shape, classes = spec.name, spec.input_shape, spec.classes
+    key = factory, spec
     if key not in _analyses:
         while len(_analyses) >= _KEPT:
             _analyses.popitem(last=False)

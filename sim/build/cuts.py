@@ -5,10 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from cutlayer.models.catalogue import without_ends
 from cutlayer.models.errors import CutError, ModelError
 from cutlayer.models.outline import ModelOutline, outline_cut_at
+from cutlayer.models.spec import ModelSpec
 from cutlayer.scenarios.aliases import canonical
 from cutlayer.scenarios.control import Best, Control, FedAdapt
+from cutlayer.scenarios.model import DEFAULT_CUT, Model
 from cutlayer.scenarios.problems import KeyPath
-from cutlayer.scenarios.schema import DEFAULT_CUT, Model, Scenario
+from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.names import ScenarioNameError, clients_named
 from cutlayer.sim.data.info import DatasetInfo
 from cutlayer.topologies import Topology
@@ -23,28 +25,30 @@ def numbered_cuts(model: Model, outline: ModelOutline) -> dict[str, int]:
     }
 
 
+def spec_of(scenario: Scenario, info: DatasetInfo) -> ModelSpec:
+    """Return what the scenario's model is built from, for a data set."""
+    model = scenario.model
+    return ModelSpec(
+        model.name, info.output_shape[-1], info.input_shape, info.vocabulary, tuning=model.tuning
+    )
+
+
 def model_of(scenario: Scenario, info: DatasetInfo) -> ModelOutline:
     """Return the outline of the model for a data set.
 
     Raises UnknownModelError, ModelError or CostError.
     """
-    name, wanted = scenario.model.name, info.output_shape
+    spec, wanted = spec_of(scenario, info), info.output_shape
     cuts = [*scenario.model.named_cuts.values(), *(getattr(scenario.control, "cuts", None) or ())]
-    made = outline_cut_at(
-        name,
-        classes=wanted[-1],
-        input_shape=info.input_shape,
-        cuts=cuts,
-        unpriced=scenario.model.unpriced,
-    )
+    made = outline_cut_at(spec, cuts=cuts, unpriced=scenario.model.unpriced)
     takes = "tokens" if made.takes_tokens else "numbers"
     if takes != f"{info.input_type}s":
         raise ModelError(
-            f"model {name!r} takes {takes}, and data set {info.name} has {info.input_type}s"
+            f"model {spec.name!r} takes {takes}, and data set {info.name} has {info.input_type}s"
         )
     if made.shapes[-1] != wanted:
         raise ModelError(
-            f"model {name!r} must give an output of shape {wanted} for data set {info.name}, it "
+            f"model {spec.name!r} must give an output of shape {wanted} for data set {info.name}, it "
             f"gives {made.shapes[-1]}"
         )
     return made

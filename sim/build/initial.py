@@ -58,9 +58,7 @@ def initial_states(
     from cutlayer.models.layers import auxiliary_head
     from cutlayer.models.pretrained import load_into
 
-    model = build(
-        recipe.model, classes=recipe.classes, input_shape=recipe.input_shape, seed=recipe.seed
-    )
+    model = build(recipe.spec, seed=recipe.seed)
     path = weights_file(recipe.model, options)
     if path is not None:
         stop = model.feature_blocks if options.init == "holistic" else cut

@@ -217,6 +217,12 @@ def codec_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
                 break
 
 
+def tuning_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
+    """Yield a problem for frozen tensors, which runs do not support yet."""
+    if plan.scenario.model.tuning.freezes:
+        yield loaded.problem(("model",), "has frozen tensors, which runs do not support yet", "")
+
+
 def batch_norm_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
     """Yield a problem for a rule for BatchNorm that has no effect, or that needs one cut."""
     chosen = plan.scenario.model.batch_norm

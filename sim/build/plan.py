@@ -162,13 +162,7 @@ class Plan:
         """Build the model without weights, on torch's `meta` device."""
         from cutlayer.models.catalogue import build
 
-        return build(
-            self.scenario.model.name,
-            classes=self.model.classes,
-            input_shape=self.info.input_shape,
-            seed=0,
-            device="meta",
-        )
+        return build(self.model.spec, seed=0, device="meta")
 
     def codecs(self, method: type[Method]) -> Codecs:
         """Return the codecs of a method's messages."""
@@ -193,6 +187,9 @@ class Plan:
             model=self.model.name,
             input_shape=self.info.input_shape,
             classes=self.info.output_shape[-1],
+            vocabulary=self.model.spec.vocabulary,
+            pretrained=self.model.spec.pretrained,
+            tuning=self.model.spec.tuning,
             cut=self.one_cut(method),
             data=self.info.checksum,
             partition=rule | self._skew() | {"clients": len(self.shards.sizes)},

@@ -21,6 +21,7 @@ from cutlayer.models.catalogue import UnknownModelError
 from cutlayer.models.errors import CostError, ModelError
 from cutlayer.models.outline import outline
 from cutlayer.models.own_object import beside, looking_in
+from cutlayer.models.spec import ModelSpec
 from cutlayer.sim.calibrate.timed_rows import PARTS, TimedRow, iteration_amounts
 from cutlayer.sim.files.user_csv import UserCsvError, UserRow, user_rows, whole
 from cutlayer.topologies.text_file import TextFileError, read_text
@@ -113,7 +114,7 @@ def _blocks(row: UserRow) -> Sequence[BlockCost]:
     shape = tuple(whole(side, f"{where}: input_shape") for side in cell["input_shape"].split("x"))
     classes = row.whole("classes")
     try:
-        blocks = outline(cell["model"], classes=classes, input_shape=shape).blocks
+        blocks = outline(ModelSpec(cell["model"], classes, shape)).blocks
     except UnknownModelError as error:
         hint = "see `cutlayer list models` and `cutlayer show MODEL`"
         raise UserCsvError(f"{where}: model: {error}; {hint}") from None

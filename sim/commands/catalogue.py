@@ -10,6 +10,7 @@ import yaml
 from cutlayer.errors import UserError
 from cutlayer.models.catalogue import MODELS
 from cutlayer.models.outline import outline
+from cutlayer.models.spec import ModelSpec
 from cutlayer.scenarios.aliases import report_renamed
 from cutlayer.scenarios.export import json_schema
 from cutlayer.scenarios.shipped import shipped_names, shipped_path, shipped_studies, study_path
@@ -30,7 +31,7 @@ def _description(file: Path) -> str:
 
 def model_summary(name: str) -> str:
     """Return a model's numbers of parameters and blocks."""
-    blocks = outline(name, classes=10, input_shape=(3, 32, 32)).blocks
+    blocks = outline(ModelSpec(name, 10)).blocks
     parameters = sum(block.parameters for block in blocks)
     return f"{parameters:,} parameters for 10 classes, {len(blocks)} blocks"
 

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from cutlayer.errors import UserError
 from cutlayer.models.outline import outline
+from cutlayer.models.spec import ModelSpec
 from cutlayer.scenarios.aliases import canonical, canonical_method
 from cutlayer.scenarios.fields import is_object_path
 from cutlayer.scenarios.shipped import shipped_names, shipped_path, study_path
@@ -217,7 +218,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _show_model(name: str) -> None:
-    blocks = outline(name, classes=10, input_shape=(3, 32, 32)).blocks
+    blocks = outline(ModelSpec(name, 10)).blocks
     rows = [
         (
             str(cut),

@@ -7,6 +7,7 @@ from typing import Final
 from cutlayer.errors import UserError
 from cutlayer.models.block_cost import BlockCost, Shape
 from cutlayer.models.outline import ModelOutline, outline
+from cutlayer.models.spec import ModelSpec
 from cutlayer.sim.commands.console import CommandConsole, make_console
 from cutlayer.sim.views.columns import print_grid, print_text
 from cutlayer.topologies.units import format_size
@@ -28,7 +29,7 @@ HEADINGS: Final = (
 
 def show_model_command(name: str, classes: int, input_shape: str) -> None:
     """Print the cuts of a model by name, with sizes, FLOPs and memory; recommended ones have a star."""
-    found = outline(name, classes=classes, input_shape=_shape(input_shape))
+    found = outline(ModelSpec(name, classes, _shape(input_shape)))
     console = make_console()
     parameters = sum(block.parameters for block in found.blocks)
     print_text(

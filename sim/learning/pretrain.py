@@ -17,6 +17,7 @@ from cutlayer.models.draws import borrowed_generators, seed_generators, seed_of
 from cutlayer.models.errors import WeightsError
 from cutlayer.models.model import Model
 from cutlayer.models.pretrained import weights_bytes
+from cutlayer.models.spec import ModelSpec
 from cutlayer.scenarios.numerics import DEFAULT
 from cutlayer.sim.data.augment import Augmentation
 from cutlayer.sim.data.batches import batch_indices
@@ -64,9 +65,8 @@ def pretrain(
     exists, CutError if `blocks` is out of range.
     """
     info = dataset.info
-    model = cutlayer.models.catalogue.build(
-        recipe.model, classes=info.classes, input_shape=info.input_shape, seed=recipe.seed
-    )
+    spec = ModelSpec(recipe.model, info.classes, info.input_shape, info.vocabulary)
+    model = cutlayer.models.catalogue.build(spec, seed=recipe.seed)
     apply_to_module(model, DEFAULT)
     seed_generators(seed_of(recipe.seed, "pretraining"))
     saved_blocks = model.feature_blocks if recipe.blocks is None else recipe.blocks

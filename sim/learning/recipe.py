@@ -3,8 +3,10 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Any, Final, Literal
 
+from cutlayer.models.spec import ModelSpec
+from cutlayer.models.tuning.tuning import FULL, Tuning
 from cutlayer.scenarios.batch_norm import BatchNorm
 from cutlayer.sim.learning.digest import Digest, Ingredient, node
 from cutlayer.sim.tasks.task import DEFAULT, Task
@@ -49,6 +51,10 @@ class Schedule:
         return lr
 
 
+# Fields that are newer than recorded digests and metadata, and absent from them at these defaults.
+NEW: Final[Mapping[str, Any]] = {"vocabulary": None, "pretrained": True, "tuning": FULL}
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What a method trains and how. Two runs with equal recipes differ at most in time.
@@ -58,7 +64,8 @@ class Recipe:
     `batch_norm` says which of its tensors are averaged; `codec` has codecs of messages, by direction,
     apart from lossless ones.
     `model_source`, `method_source` and `task_source` identify the code of a user's model, method and
-    loss ("" for Cutlayer's own), None if unknown. Metrics do not affect learning.
+    loss ("" for Cutlayer's own), None if unknown. Metrics do not affect learning. `vocabulary`,
+    `pretrained` and `tuning` are those of the model's spec.
     """
 
     seed: int
@@ -83,6 +90,21 @@ class Recipe:
     batch_norm: BatchNorm = "averaged"
     task: Task = DEFAULT
     task_source: Digest = ""
+    vocabulary: int | None = None
+    pretrained: bool = True
+    tuning: Tuning = FULL
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the model is built from."""
+        return ModelSpec(
+            self.model,
+            self.classes,
+            self.input_shape,
+            self.vocabulary,
+            self.pretrained,
+            self.tuning,
+        )
 
     def rate(self, round_index: int) -> float:
         """Return the learning rate of a round."""
@@ -110,6 +132,9 @@ class Recipe:
             del parts["codec"]
         if self.batch_norm == "averaged":
             del parts["batch_norm"]
+        for name, default in NEW.items():  # a vocabulary, weights that a model brings, and tuning
+            if getattr(self, name) == default:
+                del parts[name]
         del parts["task"]  # and before there were tasks
         if self.task.learned:
             parts["task"] = self.task.learned

@@ -215,12 +215,7 @@ def _part(model: Model, recipe: Recipe, part: str, cut: int | None) -> nn.Module
 
 
 def _model(recipe: Recipe) -> Model:
-    return cutlayer.models.catalogue.build(
-        recipe.model,
-        classes=recipe.classes,
-        input_shape=recipe.input_shape,
-        seed=recipe.seed,
-    )
+    return cutlayer.models.catalogue.build(recipe.spec, seed=recipe.seed)
 
 
 def _named_blocks(part: nn.Module) -> dict[str, nn.Module]:

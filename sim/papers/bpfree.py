@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from cutlayer.models.block_cost import FLOAT_BYTES, BlockCost
 from cutlayer.models.outline import outline
+from cutlayer.models.spec import ModelSpec
 from cutlayer.sim.papers.worlds import played
 from cutlayer.sim.results.method import MethodResult
 from cutlayer.sim.validate.table import BYTES, Line, Table
@@ -27,6 +28,7 @@ CUT: Final = 5  # the stem and two stages of two residual blocks
 STAGE: Final = slice(5, 7)  # the next stage, which the public code's auxiliary model has too
 CLASSES: Final = 10
 SHAPE: Final = (3, 32, 32)
+SPEC: Final = ModelSpec(MODEL, CLASSES, SHAPE)
 SCENARIO: Final = f"""\
 name: bpfree
 data: {{dataset: mnist, partition: iid}}
@@ -103,7 +105,7 @@ def table() -> Table:
 
 def _weights(result: MethodResult) -> int:
     """Return the payload of all weights, with the public code's auxiliary models."""
-    block = _bytes(*outline(MODEL, classes=CLASSES, input_shape=SHAPE).blocks[:CUT])
+    block = _bytes(*outline(SPEC).blocks[:CUT])
     blocks = 2 * block * sum(closed.clients for closed in result.rounds)
     weights = _payload(result, *WEIGHTS)
     heads, rest = divmod(weights - blocks, _own_head())
@@ -118,14 +120,14 @@ def _payload(result: MethodResult, *categories: str) -> int:
 
 def _published_head() -> int:
     """Return the bytes of the next stage, and of a linear layer on its mean over the map."""
-    model = outline(MODEL, classes=CLASSES, input_shape=SHAPE)
+    model = outline(SPEC)
     channels = model.activation_shape(STAGE.stop)[0]
     return _bytes(*model.blocks[STAGE]) + FLOAT_BYTES * (channels * CLASSES + CLASSES)
 
 
 def _own_head() -> int:
     """Return the bytes of Cutlayer's auxiliary head: a linear layer on the activation."""
-    model = outline(MODEL, classes=CLASSES, input_shape=SHAPE)
+    model = outline(SPEC)
     head = model.head(CUT)
     assert head.parameters == (prod(model.activation_shape(CUT)) + 1) * CLASSES
     return _bytes(head)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from cutlayer.models.outline import outline
+from cutlayer.models.spec import ModelSpec
 from cutlayer.sim.compute.work import DeviceWork
 from cutlayer.sim.papers.worlds import played, seconds_per_round
 from cutlayer.sim.run.run import load_scenario
@@ -70,7 +71,7 @@ def table() -> Table:
 def _iteration_s() -> float:
     """Return the seconds of an iteration of ResNet12 on a Pi 4B with another stack."""
     profile = on_stack(catalogue.device("raspberry-pi-4b"), catalogue.stack(OTHER_STACK))
-    blocks = outline("resnet12", classes=10, input_shape=(3, 32, 32)).blocks
+    blocks = outline(ModelSpec("resnet12", 10)).blocks
     return DeviceWork(profile, blocks, None, 1, state_slots=1).train(BATCH).seconds
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from cutlayer.models.features import PASSES
 from cutlayer.models.outline import outline
+from cutlayer.models.spec import ModelSpec
 from cutlayer.sim.calibrate.adjust import predicted
 from cutlayer.sim.calibrate.timed_csv import TimedIteration, read_iterations
 from cutlayer.sim.compute.stage import Stage
@@ -111,9 +112,7 @@ def _batch_s(profile: DeviceProfile) -> float:
 
 
 def _stage(profile: DeviceProfile) -> Stage:
-    return Stage(
-        profile, layers_of(outline("vgg19", classes=10, input_shape=(3, 32, 32)).blocks), ADAM
-    )
+    return Stage(profile, layers_of(outline(ModelSpec("vgg19", 10)).blocks), ADAM)
 
 
 def _profile(name: str) -> DeviceProfile:

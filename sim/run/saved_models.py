@@ -17,7 +17,7 @@ from cutlayer.models.weights_files import load_metadata
 from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.files.atomic import errors_named, write_bytes
-from cutlayer.sim.learning.recipe import Recipe
+from cutlayer.sim.learning.recipe import NEW, Recipe
 from cutlayer.sim.learning.state_key import FROZEN, StateKey
 from cutlayer.sim.methods.registry import options_of
 from cutlayer.sim.results.round import RoundResult
@@ -139,10 +139,13 @@ def _about(recipe: Recipe, entry: MethodEntry, plan: Plan) -> dict[str, str]:
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
-    """Return a recipe as plain data, without the default task, which earlier versions did not write."""
+    """Return a recipe as plain data, without the defaults that earlier versions did not write."""
     settings = asdict(recipe)
     if recipe.task == DEFAULT:
         del settings["task"], settings["task_source"]
+    for name, default in NEW.items():
+        if getattr(recipe, name) == default:
+            del settings[name]
     return settings
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cutlayer.models import UnknownModelError, build, model_cost, resolve
+from cutlayer.models import ModelSpec, UnknownModelError, build, model_cost, resolve
 
 OWN = """
 from cutlayer.models.model import Model
@@ -21,6 +21,10 @@ class Zoo:
 
 def other_arguments(width):
     return tiny(2, (3, 8, 8))
+
+class Tokens(nn.Sequential):
+    def __init__(self, classes, vocabulary):
+        super().__init__(nn.Embedding(vocabulary, 4), nn.Flatten(), nn.Linear(12, classes))
 
 def no_model(classes, input_shape):
     return {}
@@ -45,6 +49,12 @@ def test_a_users_own_model(own):
     assert build("names_own_models:Zoo.small", classes=2, seed=0).name == "tiny"
 
 
+def test_a_factory_gets_the_vocabulary_of_the_data(own):
+    model = build(ModelSpec("names_own_models:Tokens", 2, (3,), vocabulary=7), seed=0)
+    assert next(model.parameters()).shape == (7, 4)
+    assert model(torch.tensor([[0, 6, 2]])).shape == (1, 2)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -57,7 +67,10 @@ def test_a_users_own_model(own):
         ("names_own_models:tyni", "has no attribute 'tyni'"),
         ("broken_models:net", "cannot be loaded .SyntaxError"),
         ("names_own_models:number", "is int, expected a class or function"),
-        ("names_own_models:other_arguments", r"must accept classes and input_shape, or fewer"),
+        (
+            "names_own_models:other_arguments",
+            "must accept classes, input_shape and vocabulary, or",
+        ),
         ("names_own_models:no_model", "returned a dict, expected a torch.nn.Module"),
     ],
 )

@@ -14,8 +14,10 @@ from cutlayer.models.errors import CutError
 from cutlayer.models.layers import auxiliary_head
 from cutlayer.models.outline import outline
 from cutlayer.models.outline_cache import cache_folder
+from cutlayer.models.spec import ModelSpec
 
 SHAPE = (3, 32, 32)
+LENET = ModelSpec("lenet", 10, SHAPE)
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_outline_equals_its_model(name: str, folder: Path) -> None:
     model = build(name, classes=7, input_shape=SHAPE, seed=0, device="meta")
     for _ in ("drawn", "read"):
-        drawn = outline(name, classes=7, input_shape=SHAPE)
+        drawn = outline(ModelSpec(name, 7))
         assert drawn.blocks == block_costs(model)
         assert len(drawn) == len(model)
         assert drawn.min_batch == model.min_batch
@@ -45,18 +47,15 @@ def test_an_outline_equals_its_model(name: str, folder: Path) -> None:
 
 
 def test_every_argument_is_part_of_the_key(folder: Path) -> None:
-    for arguments in (
-        {"classes": 10},
-        {"classes": 11},
-        {"classes": 10, "input_shape": (1, 32, 32)},
-    ):
-        outline("lenet", **({"input_shape": SHAPE} | arguments))
-    assert len(list(folder.glob("*.json"))) == 3
+    for changed in ({}, {"classes": 11}, {"input_shape": (1, 32, 32)}, {"vocabulary": 5}):
+        outline(replace(LENET, **changed))
+    outline(LENET, unpriced="bytes")
+    assert len(list(folder.glob("*.json"))) == 5
 
 
 @pytest.mark.parametrize("damage", ["cut off", "changed", "emptied", "not text"])
 def test_a_damaged_entry_is_computed_again(damage: str, folder: Path) -> None:
-    right = outline("lenet", classes=10, input_shape=SHAPE)
+    right = outline(LENET)
     (entry,) = folder.glob("*.json")
     content = entry.read_bytes()
     figure = str(right.blocks[0].parameters).encode()
@@ -69,7 +68,7 @@ def test_a_damaged_entry_is_computed_again(damage: str, folder: Path) -> None:
         }[damage]
     )
     assert entry.read_bytes() != content
-    assert outline("lenet", classes=10, input_shape=SHAPE) == right
+    assert outline(LENET) == right
     assert entry.read_bytes() == content
 
 
@@ -79,7 +78,7 @@ def test_a_folder_that_cannot_be_written_is_ignored(
     blocked = tmp_path / "file"
     blocked.write_text("in the way", encoding="utf-8")
     monkeypatch.setenv("CUTLAYER_CACHE_DIR", str(blocked))
-    assert outline("lenet", classes=10, input_shape=SHAPE).classes == 10
+    assert outline(LENET).classes == 10
     assert blocked.read_text(encoding="utf-8") == "in the way"
 
 
@@ -89,10 +88,10 @@ def test_an_entry_in_another_format_is_computed_again(
     """As after a change of code that did not change its digest, which cannot happen on its own."""
     import cutlayer.models.outline_cache as kept
 
-    right = outline("lenet", classes=10, input_shape=SHAPE)
+    right = outline(LENET)
     (entry,) = folder.glob("*.json")
     kept._write(entry, '{"name": "lenet"}')
-    assert outline("lenet", classes=10, input_shape=SHAPE) == right
+    assert outline(LENET) == right
 
 
 def test_the_code_of_models_is_part_of_the_key(
@@ -100,13 +99,13 @@ def test_the_code_of_models_is_part_of_the_key(
 ) -> None:
     import cutlayer.models.outline_cache as kept
 
-    right = outline("lenet", classes=10, input_shape=SHAPE)
+    right = outline(LENET)
     (entry,) = folder.glob("*.json")
     wrong = replace(right, min_batch=99)
     kept._write(entry, kept.TypeAdapter(type(right)).dump_json(wrong).decode("ascii"))
-    assert outline("lenet", classes=10, input_shape=SHAPE).min_batch == 99  # it is read
+    assert outline(LENET).min_batch == 99  # it is read
     monkeypatch.setattr(kept, "_code_digest", lambda: "other code")
-    assert outline("lenet", classes=10, input_shape=SHAPE) == right
+    assert outline(LENET) == right
 
 
 WITHOUT_TORCH = """

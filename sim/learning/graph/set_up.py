@@ -161,13 +161,7 @@ def _parameter_names(recipe: Recipe, key: StateKey) -> list[str]:
     if key.part == "head":
         module: nn.Module = make_part(recipe, "head", key.cut)
     else:
-        module = build(
-            recipe.model,
-            classes=recipe.classes,
-            input_shape=recipe.input_shape,
-            seed=recipe.seed,
-            device="meta",
-        )
+        module = build(recipe.spec, seed=recipe.seed, device="meta")
     return [name for name, _ in module.named_parameters(remove_duplicate=False)]
 
 

@@ -8,6 +8,7 @@ from traced_nets import NETS
 
 from cutlayer.models import build
 from cutlayer.models.outline import outline
+from cutlayer.models.spec import ModelSpec
 from cutlayer.scenarios.numerics import DEFAULT
 from cutlayer.sim.learning.precision import apply_to_module
 
@@ -95,7 +96,7 @@ def test_a_model_of_an_unusual_input_type_takes_whole_numbers_as_floats():
 
 def test_shared_constants_and_counts_of_what_crosses():
     """At `layers.0.attention.project` the shortcut crosses as well, the mask and positions do not."""
-    found = outline("traced_nets:GPT@layers.0.attention.project", classes=10, input_shape=(12,))
+    found = outline(ModelSpec("traced_nets:GPT@layers.0.attention.project", 10, (12,)))
     names = [block.name for block in found.blocks]
     assert names == [
         *("tokens", "layers.0.attention.project", "layers.0", "layers.1", "norm", "head"),
@@ -109,10 +110,8 @@ def test_shared_constants_and_counts_of_what_crosses():
 
 
 def test_costs_do_not_depend_on_where_a_model_is_cut():
-    whole = outline("traced_nets:ResNet", classes=10, input_shape=(3, 16, 16))
-    fine = outline(
-        f"traced_nets:ResNet@{','.join(whole.inner)}", classes=10, input_shape=(3, 16, 16)
-    )
+    whole = outline(ModelSpec("traced_nets:ResNet", 10, (3, 16, 16)))
+    fine = outline(ModelSpec(f"traced_nets:ResNet@{','.join(whole.inner)}", 10, (3, 16, 16)))
     assert len(fine) > 2 * len(whole)
     for figure in ("forward_flops", "parameters", "state_bytes"):
         assert sum(getattr(block, figure) for block in whole.blocks) == sum(

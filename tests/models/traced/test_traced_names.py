@@ -6,10 +6,11 @@ import traced_nets
 
 from cutlayer.models import CutError, ModelError, UnknownModelError, build
 from cutlayer.models.outline import outline, outline_cut_at
+from cutlayer.models.spec import ModelSpec
 
 
 def outlined(name, shape=(4,), classes=3):
-    return outline(f"traced_nets:{name}", classes=classes, input_shape=shape)
+    return outline(ModelSpec(f"traced_nets:{name}", classes, shape))
 
 
 def test_blocks_end_after_children_with_containers_opened():
@@ -24,7 +25,7 @@ def test_blocks_end_after_children_with_containers_opened():
 def test_a_name_within_a_block_ends_one_there():
     shape = (3, 16, 16)
     found = outline_cut_at(
-        "traced_nets:ResNet", classes=10, input_shape=shape, cuts=["layer1.0.conv1", 0, "relu"]
+        ModelSpec("traced_nets:ResNet", 10, shape), cuts=["layer1.0.conv1", 0, "relu"]
     )
     assert found.name == "traced_nets:ResNet@layer1.0.conv1"
     assert found.cut_number("layer1.0.conv1") == 4

@@ -36,6 +36,9 @@ ASYNCHRONOUS = ("fedasync", "fedbuff", "safsl", "gas", "fedoptima")
 OTHERS = ("pipar", "splitfed_v2", *FAMILY)
 CASES = ["training.rounds=3", "training.clients_per_round=2"]
 WHOLE = ("topology", "devices", "methods")  # tested as a whole below
+REFUSED = tuple(
+    f"model.{name}" for name in ("trainable", "frozen", "lora", "frozen_type", "download_frozen")
+)
 
 
 @dataclass(frozen=True)
@@ -403,7 +406,7 @@ def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Every field of a section and its subsections; choices count as fields."""
     for name, field in model.model_fields.items():
         path = f"{prefix}{name}"
-        if path in WHOLE:
+        if path in (*WHOLE, *REFUSED):
             continue
         choice = next((m for m in field.metadata if isinstance(m, OneOf)), None)
         if choice is not None:
