@@ -1,7 +1,7 @@
 """The forms of data sets that have no name: those in the user's files, and one that is only declared."""
 
 from math import prod
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -16,7 +16,7 @@ from cutlayer.scenarios.fields import (
     rule,
     unique,
 )
-from cutlayer.scenarios.unions import OneOf, either, is_mapping
+from cutlayer.scenarios.unions import OneOf, either, is_list, is_mapping
 
 MAX_VALUES: Final = 100_000_000  # in one sample
 MAX_CLASSES: Final = 1_000_000
@@ -48,6 +48,7 @@ def _names_an_object(name: str) -> str:
 
 ValueRange = Annotated[tuple[Finite, Finite], AfterValidator(_increases)]
 Names = Annotated[tuple[Text, ...], unique]
+LabelNames = Annotated[tuple[Text, ...], not_empty, unique]
 ObjectPath = Annotated[Text, AfterValidator(_names_an_object)]
 
 
@@ -73,39 +74,59 @@ class Leaf(_Files):
     classes: Classes | None = None
 
 
-class _Table(_Files):
-    """A data set in tables: one column has the labels, the others the features, or `image` the images.
+class Window(Section):
+    """Samples that are windows of `length` rows of a table, a new one every `step` rows.
 
-    Columns among `categories` have texts; each of their values becomes a feature.
+    A window has rows of one value of the column `group`, such as a recording. Its target is the class of
+    most of its rows, that of its last row, or the mean of numbers.
     """
 
-    label: Text = "label"
+    shorthand = "length"
+    length: Count
+    step: Count | None = None
+    group: Text | None = None
+    label: Literal["majority", "last", "mean"] | None = None
+
+
+class Table(_Files):
+    """A data set in tables: one column has the labels, the others the features, or `image` the images.
+
+    Several columns of labels are the numbers of a regression. Columns among `categories` have texts, and
+    each of their values becomes a feature.
+    """
+
+    label: Annotated[Text | LabelNames, either(Text, LabelNames, is_list)] = "label"
     features: Names | None = None
     categories: Names = ()
     image: Text | None = None
+    window: Window | None = None
 
     @model_validator(mode="after")
     def _images_or_features(self) -> Self:
         if self.image is not None and (self.features is not None or self.categories):
             raise rule("must have either image or features, not both")
+        if self.window is not None:
+            for field in ("image", "input_shape"):
+                if getattr(self, field) is not None:
+                    raise rule(f"must have either window or {field}, not both")
         return self
 
 
-class Csv(_Table):
+class Csv(Table):
     """A CSV file, or a folder of CSV files, with a header."""
 
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
 
 
-class Jsonl(_Table):
+class Jsonl(Table):
     """A file, or a folder of files, with a JSON object in each line."""
 
 
-class Parquet(_Table):
+class Parquet(Table):
     """A Parquet file, or a folder of Parquet files."""
 
 
-class Arrow(_Table):
+class Arrow(Table):
     """An Arrow file or a folder of Arrow files, such as a split that `datasets` saved to disk."""
 
 

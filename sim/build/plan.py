@@ -16,6 +16,7 @@ from cutlayer.models.block_cost import BlockCost
 from cutlayer.models.outline import ModelOutline
 from cutlayer.scenarios.partition import ByColumn, ByUser, Dirichlet, GivenSplit, Shards
 from cutlayer.scenarios.schema import Scenario
+from cutlayer.scenarios.task import Regression
 from cutlayer.sim.build.cuts import cuts_of_clients, model_of, numbered_control, numbered_cuts
 from cutlayer.sim.build.data_sets import declared_data
 from cutlayer.sim.build.topology import make_topology
@@ -224,7 +225,7 @@ def info_of(scenario: Scenario, seed: int) -> DatasetInfo:
     """Return the declaration of the data set; only one in the user's files is read. Raises DataError."""
     data = scenario.data
     return describe(
-        declared_data(data),
+        declared_data(data, numbers=isinstance(scenario.task, Regression)),
         train_samples=data.train_samples,
         test_samples=data.test_samples,
         test_fraction=data.test_fraction,

@@ -49,6 +49,7 @@ class ArrayOptions:
     names: ArrayNames | None = None
     input_shape: tuple[int, ...] | None = None
     value_range: tuple[float, float] | None = None
+    numbers: bool = False  # the labels are numbers, not classes
 
 
 def npz_declaration(train: Path, test: Path | None, options: ArrayOptions) -> DatasetInfo:
@@ -62,16 +63,19 @@ def _declaration(
 ) -> DatasetInfo:
     del files
     names = options.names or _known_names(train)
-    splits = [_split(train, names.inputs, names.labels)]
+    splits = [_split(train, names.inputs, names.labels, options)]
     if test is not None:
         own = options.names or _known_names(test)
         if own.test_inputs is not None and own.test_labels is not None:
-            splits.append(_split(test, own.test_inputs, own.test_labels))
+            splits.append(_split(test, own.test_inputs, own.test_labels, options))
         else:
-            splits.append(_split(test, own.inputs, own.labels))
+            splits.append(_split(test, own.inputs, own.labels, options))
     elif names.test_inputs is not None and names.test_labels is not None:
-        splits.append(_split(train, names.test_inputs, names.test_labels))
-    class_names, labels = number_labels([labels for _, labels in splits], str(train))
+        splits.append(_split(train, names.test_inputs, names.test_labels, options))
+    class_names: tuple[str, ...] | None = None
+    labels = [labels for _, labels in splits]
+    if not options.numbers:
+        class_names, labels = number_labels(labels, str(train))
     parts = [
         Samples((), _as_inputs(inputs, train, options), numbers)
         for (inputs, _), numbers in zip(splits, labels, strict=True)
@@ -110,7 +114,9 @@ def _in_file(path: Path, error: DataError) -> DataError:
     return error if str(error).startswith(str(path)) else DataError(f"{path}: {error}")
 
 
-def _split(path: Path, inputs: str, labels: str) -> tuple[NDArray[Any], NDArray[Any]]:
+def _split(
+    path: Path, inputs: str, labels: str, options: ArrayOptions
+) -> tuple[NDArray[Any], NDArray[Any]]:
     found = _named(path)
     for name in (inputs, labels):
         if name not in found:
@@ -123,15 +129,27 @@ def _split(path: Path, inputs: str, labels: str) -> tuple[NDArray[Any], NDArray[
     of_inputs, of_labels = arrays[inputs], arrays[labels]
     if of_labels.ndim == 2 and of_labels.shape[1] == 1:  # as MedMNIST has them
         of_labels = of_labels[:, 0]
-    if of_labels.ndim != 1 or not len(of_labels):
+    if of_labels.ndim < 1 or not len(of_labels) or (of_labels.ndim > 1 and not options.numbers):
         rule = f"expected one label for each sample, got shape {of_labels.shape}"
         raise DataError(f"{path}: {labels}: {rule}")
+    if options.numbers:
+        of_labels = _as_numbers(of_labels, f"{path}: {labels}")
     if of_inputs.ndim < 2 or len(of_inputs) != len(of_labels):
         rule = f"has shape {of_inputs.shape}, and there are {len(of_labels)} labels"
         raise DataError(f"{path}: {inputs}: {rule}")
     if of_inputs.dtype.kind in "US":
         raise DataError(f"{path}: {inputs}: holds texts where numbers were expected")
     return of_inputs, of_labels
+
+
+def _as_numbers(targets: NDArray[Any], where: str) -> NDArray[np.float32]:
+    if targets.dtype.kind in "US":
+        raise DataError(f"{where}: holds texts: choose task: classification if they are classes")
+    wide = targets.reshape(len(targets), -1).astype(np.float64)
+    wrong = np.flatnonzero(~(abs(wide) <= np.finfo(np.float32).max).all(axis=1))
+    if wrong.size:
+        raise DataError(f"{where}: sample {wrong[0]} holds NaN, infinity or a number beyond 3.4e38")
+    return np.require(targets, np.float32, ["C", "W"])
 
 
 def _as_inputs(inputs: NDArray[Any], path: Path, options: ArrayOptions) -> NDArray[Any]:

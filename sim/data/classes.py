@@ -33,7 +33,9 @@ def classes_of(texts: Iterable[str], where: str) -> tuple[str, ...]:
     if all(map(_NUMBER.fullmatch, names)):
         fraction = next((name for name in names if not WHOLE.fullmatch(name)), None)
         if fraction is not None:
-            raise DataError(f"{where}: has numbers such as {fraction}, not classes")
+            raise DataError(
+                f"{where}: has numbers such as {fraction}, not classes: choose task: regression"
+            )
     if len(names) > MAX_CLASSES:
         raise DataError(
             f"{where}: has {len(names):,} different labels, and at most {MAX_CLASSES:,} classes are"
@@ -52,7 +54,9 @@ def number_labels(splits: Sequence[NDArray[Any]], where: str) -> tuple[tuple[str
         if labels.dtype.kind == "f":
             wrong = labels[~np.isfinite(labels) | (labels != np.floor(labels))]
             if len(wrong):
-                raise DataError(f"{where}: has labels such as {wrong[0]:g}, not classes")
+                raise DataError(
+                    f"{where}: has labels such as {wrong[0]:g}, not classes: choose task: regression"
+                )
             labels = labels.astype(np.int64)
         if labels.dtype.kind == "S":
             labels = np.char.decode(labels, "utf-8", "replace")

@@ -23,14 +23,21 @@ BYTE_VALUES: Final = 256
 class Samples(NamedTuple):
     """Samples in the order of their files.
 
-    `groups` are the users, or the values of the column that the partition names; `owners` has the index
-    of the group of each sample, and is empty without groups.
+    `labels` are the classes, int64 [n], or numbers, float32 [n, ...]. `groups` are the users, or the
+    values of the column that the partition names; `owners` has the index of each sample's group, and is
+    empty without groups.
     """
 
     groups: tuple[str, ...]
     inputs: NDArray[Any]
-    labels: Ints
+    labels: NDArray[Any]
     owners: Ints = EMPTY
+
+    @property
+    def classes(self) -> Ints:
+        """Return the class of each sample; 0 for samples whose targets are numbers."""
+        is_class = self.labels.dtype.kind != "f"
+        return self.labels if is_class else np.zeros(len(self.labels), np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +71,13 @@ def declaration(
     train: Samples,
     test: Samples | None,
     *,
-    class_names: Sequence[str],
+    class_names: Sequence[str] | None,
     input_shape: tuple[int, ...] | None = None,
     value_range: tuple[float, float] | None = None,
 ) -> DatasetInfo:
     """Return the declaration of samples whose labels are below the number of class names.
+
+    Without class names, the labels are numbers.
 
     Its identity is the hash of the samples. Means and standard deviations are those of the training
     samples. `input_shape` is that of the samples by default. Raises DataError.
@@ -80,12 +89,15 @@ def declaration(
             raise DataError(
                 f"{path}: samples of shape {part.inputs.shape[1:]} do not fit an input_shape of {shape}"
             )
+    if class_names is None:
+        _check_numbers(path, train, test)
     content = content_hash([array for part in parts for array in part[1:]])
-    nothing = Samples((), np.empty((0, *shape), train.inputs.dtype), EMPTY)
-    tested = nothing if test is None else test
-    classes = len(class_names)
+    tested = test
+    if tested is None:
+        tested = Samples((), np.empty((0, *shape), train.inputs.dtype), train.labels[:0])
+    classes = 1 if class_names is None else len(class_names)
     counts = [
-        tuple(np.bincount(part.labels, minlength=classes).tolist()) for part in (train, tested)
+        tuple(np.bincount(part.classes, minlength=classes).tolist()) for part in (train, tested)
     ]
     info = DatasetInfo(
         name=f"{kind}:{path}",
@@ -94,13 +106,30 @@ def declaration(
         test_counts=counts[1],
         mean=(0.0,) * shape[0],
         std=(1.0,) * shape[0],
-        class_names=tuple(class_names),
+        class_names=tuple(class_names or ()),
+        target_type="class" if class_names is not None else "number",
+        target_shape=() if class_names is not None else train.labels.shape[1:],
         checksum=f"{kind}:{content}:{value_range}",
         has_test=test is not None,
         value_range=value_range,
     )
     info = _standardised(info, train)
     return replace(info, source=InMemory(info, train, tested))
+
+
+def _check_numbers(path: Path | str, train: Samples, test: Samples | None) -> None:
+    """Raise DataError for targets that are not finite, or of another shape in the test split."""
+    for split, part in (("train", train), ("test", test)):
+        if part is None:
+            continue
+        if part.labels.shape[1:] != train.labels.shape[1:]:
+            raise DataError(
+                f"{path}: has test targets of shape {part.labels.shape[1:]}, and training targets of "
+                f"shape {train.labels.shape[1:]}"
+            )
+        wrong = np.flatnonzero(~np.isfinite(part.labels.reshape(len(part.labels), -1)).all(axis=1))
+        if wrong.size:
+            raise DataError(f"{path}: the target of {split} sample {wrong[0]} is NaN or infinite")
 
 
 def _standardised(info: DatasetInfo, train: Samples) -> DatasetInfo:
@@ -145,7 +174,7 @@ def partition_by_group(info: DatasetInfo, clients: int, rule: str) -> GivenParti
     if groups < clients:
         has = "users" if rule == "users" else "values in this column"
         raise PartitionError(f"{rule}: {info.name} has {groups} {has} for {clients} clients")
-    owners = source.train.owners[training_indices(info, source.train.labels)]
+    owners = source.train.owners[training_indices(info, source.train.classes)]
     order = np.argsort(owners, kind="stable")
     edges = np.searchsorted(owners[order], np.arange(clients + 1))
     shards = [order[start:end] for start, end in pairwise(edges)]

@@ -1,5 +1,6 @@
 """Data sets from a user's `torch.utils.data.Dataset`, named "package.module:Object"."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
@@ -31,24 +32,29 @@ class _Own:
 
 
 def torch_declaration(
-    train: str, test: str | None, value_range: tuple[float, float] | None
+    train: str, test: str | None, value_range: tuple[float, float] | None, *, numbers: bool = False
 ) -> DatasetInfo:
     """Read the datasets and return their declaration. Raises DataError.
 
     A name is that of a dataset, or of a function or class that returns one when it is called without
-    arguments. Each sample is a pair of an input and a label, and is read once.
+    arguments. Each sample is a pair of an input and a label, and is read once. A label is a class, or,
+    with `numbers`, one or more numbers.
     """
     objects = [
         _Own(import_own_or(DataError, f"{name!r} cannot be imported", name))
         for name in (train, test)
         if name is not None
     ]
-    return _declaration(train, test, value_range, *objects)
+    return _declaration(train, test, value_range, numbers, *objects)
 
 
 @lru_cache(maxsize=1)  # shared by the seeds of a scenario and the points of a study
 def _declaration(
-    train: str, test: str | None, value_range: tuple[float, float] | None, *objects: _Own
+    train: str,
+    test: str | None,
+    value_range: tuple[float, float] | None,
+    numbers: bool,
+    *objects: _Own,
 ) -> DatasetInfo:
     from cutlayer.models.draws import borrowed_generators, seed_generators
 
@@ -57,11 +63,12 @@ def _declaration(
     for name, own in zip(names, objects, strict=True):
         with borrowed_generators():
             seed_generators(SEED)
-            read.append(_read(name, own.value))
-    class_names, labels = number_labels([labels for _, labels in read], train)
-    parts = [
-        Samples((), inputs, numbers) for (inputs, _), numbers in zip(read, labels, strict=True)
-    ]
+            read.append(_read(name, own.value, _number if numbers else _label))
+    class_names: tuple[str, ...] | None = None
+    labels = [labels for _, labels in read]
+    if not numbers:
+        class_names, labels = number_labels(labels, train)
+    parts = [Samples((), inputs, own) for (inputs, _), own in zip(read, labels, strict=True)]
     return declaration(
         "torch",
         train,
@@ -72,7 +79,9 @@ def _declaration(
     )
 
 
-def _read(name: str, own: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+def _read(
+    name: str, own: Any, target: Callable[[Any, str], Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the inputs and labels of all samples."""
     try:
         if isinstance(own, type) or not hasattr(own, "__getitem__"):
@@ -98,13 +107,41 @@ def _read(name: str, own: Any) -> tuple[NDArray[Any], NDArray[Any]]:
             raise DataError(
                 f"{name!r}: sample {index} has shape {inputs[-1].shape}, those before {inputs[0].shape}"
             )
-        label = item[1].item() if hasattr(item[1], "item") else item[1]
-        if not isinstance(label, int | float | str):
-            raise DataError(f"{name!r}: sample {index} has no label that is a number or a text")
-        labels.append(label)
+        labels.append(target(item[1], f"{name!r}: sample {index}"))
+        if np.shape(labels[-1]) != np.shape(labels[0]):
+            raise DataError(
+                f"{name!r}: sample {index} has {np.size(labels[-1])} numbers as its label, those before"
+                f" {np.size(labels[0])}"
+            )
     if not inputs:
         raise DataError(f"{name!r}: has no samples")
     return np.stack(inputs), np.array(labels)
+
+
+def _label(value: Any, where: str) -> Any:
+    """Return the label of a sample whose target is a class."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().numpy()
+    if isinstance(value, np.generic | np.ndarray) and value.size == 1:
+        value = value.item()
+    if not isinstance(value, int | float | str):
+        rule = "has a label that is neither a number nor a text"
+        raise DataError(f"{where} {rule} (got {type(value).__name__})")
+    return value
+
+
+def _number(value: Any, where: str) -> NDArray[np.float32]:
+    """Return the target of a sample: a number, or several."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().double().numpy()
+    try:
+        numbers = np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        rule = "has a label that is not a number"
+        raise DataError(f"{where} {rule} (got {str(value)[:40]!r})") from None
+    if not (abs(numbers) <= np.finfo(np.float32).max).all():
+        raise DataError(f"{where}: its label holds NaN, infinity or a number beyond 3.4e38")
+    return numbers.astype(np.float32)
 
 
 def _items(dataset: Any) -> Any:

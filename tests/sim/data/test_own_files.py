@@ -256,7 +256,7 @@ def test_random_samples_are_drawn_once_and_disturb_nothing() -> None:
         ("Fails", "'my_sets:Fails': sample 0 fails (ZeroDivisionError: division by zero)"),
         ("ragged", "'my_sets:ragged': sample 1 has shape (2,), those before (1,)"),
         ("texts", "'my_sets:texts': sample 0: the input is not an array of numbers"),
-        ("unlabelled", "sample 0 has no label that is a number or a text"),
+        ("unlabelled", "sample 0 has a label that is neither a number nor a text (got list)"),
         ("half", "my_sets:half: has labels such as 0.5, not classes"),
         ("none", "'my_sets:none': has no samples"),
     ],
