@@ -3,19 +3,20 @@
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from cutlayer.models.block_cost import Shape
 from cutlayer.models.errors import ModelError
-from cutlayer.models.meta import meta_outputs
 from cutlayer.models.traced.blocks import BlockCode, Segment
 from cutlayer.models.traced.boundaries import Boundaries, Leaf, NoCut, agreed, crossing_of_modes
+from cutlayer.models.traced.failures import TracingError, Untraceable
+from cutlayer.models.traced.input_type import check_output, input_types
 from cutlayer.models.traced.packing import Crossing, Pack
-from cutlayer.models.traced.proxies import BATCH, TracingError
-from cutlayer.models.traced.tracing import Untraceable, explained, trace
+from cutlayer.models.traced.proxies import BATCH
+from cutlayer.models.traced.tracing import trace
 from cutlayer.models.traced.tree import block_ends, insides
 from cutlayer.models.traced.values import Run, run_graph
 
@@ -50,24 +51,37 @@ def analyse(
     cannot be traced.
     """
     _check_inputs(name, module)
-    dtype = _input_type(name, module, input_shape, classes)
+    failure = None
+    for dtype in input_types(name, module, input_shape, classes):
+        try:
+            return _traced(name, module, input_shape, classes, tuple(also), dtype)
+        except (Untraceable, TracingError) as found:
+            failure = failure or found
+    assert failure is not None
+    where = "its forward pass: "
+    if isinstance(failure, TracingError):
+        raise ModelError(f"model {name!r} cannot be split: {failure}") from None
+    if failure.path:
+        where = f"submodule {failure.path!r} ({failure.kind.__name__}): "
+    raise ModelError(f"model {name!r} cannot be split: {where}{failure.reason}") from None
+
+
+def _traced(
+    name: str,
+    module: nn.Module,
+    input_shape: Shape,
+    classes: int,
+    also: Sequence[str],
+    dtype: torch.dtype,
+) -> Analysis:
     example = torch.empty(BATCH, *input_shape, device="meta", dtype=dtype)
-    try:
-        graphs, whole = trace(module, example)
-        runs = {
-            mode: run_graph(graph, module.train(mode), input_shape, dtype)
-            for mode, graph in graphs.items()
-        }
-        return _blocks(module, runs, whole, tuple(also), dtype)
-    except Untraceable as found:
-        where = (
-            f"submodule {found.path!r} ({found.kind.__name__})"
-            if found.path
-            else "its forward pass"
-        )
-        raise ModelError(f"model {name!r} cannot be split: {where}: {found.reason}") from None
-    except TracingError as error:
-        raise ModelError(f"model {name!r} cannot be split: {error}") from None
+    graphs, whole = trace(module, example)
+    runs = {
+        mode: run_graph(graph, module.train(mode), input_shape, dtype)
+        for mode, graph in graphs.items()
+    }
+    check_output(name, runs[False].values[0][runs[False].output], BATCH, input_shape, classes)
+    return _blocks(module, runs, whole, also, dtype)
 
 
 def _check_inputs(name: str, module: nn.Module) -> None:
@@ -82,32 +96,6 @@ def _check_inputs(name: str, module: nn.Module) -> None:
             f"model {name!r}: a model has one input, and its forward pass needs {len(needed)}: "
             f"{', '.join(needed)}; give the others defaults, or pack them into one tensor"
         )
-
-
-def _input_type(name: str, module: nn.Module, input_shape: Shape, classes: int) -> torch.dtype:
-    """Return the type of inputs that a module takes: floats, or whole numbers (tokens)."""
-    reasons = []
-    for dtype in (torch.float32, torch.int64):
-        x = torch.empty(2, *input_shape, device="meta", dtype=dtype)
-        try:
-            output: Any = meta_outputs(module.eval(), x)
-        except Exception as error:  # a user's forward pass may raise anything
-            reasons.append(explained(error))
-            continue
-        if not isinstance(output, Tensor):
-            kind = type(output).__name__
-            raise ModelError(
-                f"model {name!r} returns a {kind}, expected one tensor of class scores"
-            )
-        if tuple(output.shape) not in ((2, classes), (2, input_shape[0], classes)):
-            raise ModelError(
-                f"model {name!r} must give one value for each of {classes} classes, for a batch of 2 "
-                f"inputs of shape {input_shape} it gives {tuple(output.shape)}"
-            )
-        return dtype
-    raise ModelError(
-        f"model {name!r} does not accept an input of shape {input_shape} ({reasons[0]})"
-    )
 
 
 def _blocks(

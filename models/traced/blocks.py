@@ -2,7 +2,8 @@
 
 A block has the submodules and tensors that it uses, under their own names. Numbers that its operations
 need (sizes) are constants or computed from the batch size, and tensors that depend on no data are
-computed in each block that uses them, so that neither crosses a boundary.
+computed in each block that uses them, so that neither crosses a boundary. Nor does a tensor that a
+smaller one determines: of an attention mask, the mask of the tokens crosses.
 """
 
 import operator
@@ -14,9 +15,10 @@ import torch
 from torch import Tensor, fx, nn
 
 from cutlayer.models.traced.boundaries import Leaf
+from cutlayer.models.traced.failures import TracingError
+from cutlayer.models.traced.operations import may_draw
 from cutlayer.models.traced.packing import Crossing, Pack, unpacked
-from cutlayer.models.traced.proxies import TracingError
-from cutlayer.models.traced.values import BATCHES, Run, leaves, may_draw
+from cutlayer.models.traced.values import BATCHES, Run, leaves
 
 Forward = Callable[..., Any]
 
@@ -153,7 +155,10 @@ class Segment:
             return self._number(*(values[node] for values in self._run.values))
         if node.op == "get_attr" or node not in self._run.data:
             return self._copy(node)
-        return self._received(self._run.values[0][node])
+        value = self._run.values[0][node]
+        if node in self._run.recomputable and id(value) not in self._of_tensor:
+            return self._copy(node)
+        return self._received(value)
 
     def _received(self, value: Any) -> Any:
         """Return what stands for a value of an earlier block."""

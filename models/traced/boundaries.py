@@ -51,8 +51,8 @@ class Boundaries:
         found: dict[int, Leaf] = {}
         for node in (self._run.inputs, *self._run.nodes[: after + 1]):
             if node in self._run.data and self._used_after(node, after):
-                for path, tensor in leaves(self._run.values[0][node]):
-                    found.setdefault(id(tensor), (node, path))
+                for leaf in self._sent(node):
+                    found.setdefault(self.same_tensor(leaf), leaf)
         crossing = [self._described(leaf, after) for leaf in found.values()]
         if not any(one.dtype.is_floating_point for one in crossing):
             raise NoCut("only whole numbers cross, and no gradient can")
@@ -67,6 +67,17 @@ class Boundaries:
         if node is self._run.output:
             return True
         return any(self._position.get(user, -1) > after for user in node.users)
+
+    def _sent(self, node: fx.Node) -> list[Leaf]:
+        """Return the tensors to send for a value: a smaller one if the other side can compute it."""
+        small, source = node, node
+        while source in self._run.recomputable:
+            small = min(small, source, key=self._size)
+            source = next(parent for parent in source.all_input_nodes if parent in self._run.data)
+        return [(small, path) for path, _ in leaves(self._run.values[0][small])]
+
+    def _size(self, node: fx.Node) -> int:
+        return sum(tensor.numel() for _, tensor in leaves(self._run.values[0][node]))
 
     def _described(self, leaf: Leaf, after: int) -> Crossing:
         node, path = leaf

@@ -11,16 +11,14 @@ from typing import Any, Final
 from torch import Tensor, fx
 from torch.fx.proxy import Attribute
 
+from cutlayer.models.traced.failures import TracingError, ValuesNeededError
+
 BATCH: Final = (
     10_007  # of traced inputs: a large prime, whose multiples are sizes with the batch in them
 )
 OTHER_BATCHES: Final = (10_009, 1)  # what Python code decides must be the same for these
 
 VALUE: Final = "value"  # the key of a node's value in its `meta`
-
-
-class TracingError(Exception):
-    """A forward pass that cannot be traced."""
 
 
 class ValueProxy(fx.Proxy):
@@ -72,7 +70,7 @@ class ValueProxy(fx.Proxy):
     def _answer(self, question: Callable[[Any], Any]) -> Any:
         """Return what Python is told about a value that is not a tensor. Raises TracingError."""
         if isinstance(self.node.meta[VALUE], Tensor):
-            raise TracingError("its Python code depends on the values of a tensor")
+            raise ValuesNeededError("its Python code depends on the values of a tensor")
         answer = question(self.node.meta[VALUE])
         for batch in OTHER_BATCHES:
             if question(_value_at(self.node, batch)) != answer:

@@ -5,12 +5,9 @@ A submodule whose own Python code cannot be traced (it decides by the values of 
 """
 
 import random
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
-from pathlib import Path
-from types import TracebackType
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +15,9 @@ import torch
 from torch import Tensor, fx, nn
 
 from cutlayer.models.draws import borrowed_generators, seed_generators
-from cutlayer.models.traced.proxies import VALUE, TracingError, ValueProxy
+from cutlayer.models.traced.failures import TracingError, Untraceable, ValuesUnknown, explained
+from cutlayer.models.traced.operations import compute, has_effect
+from cutlayer.models.traced.proxies import VALUE, ValueProxy
 
 # Layers of torch that consist of layers worth cutting between.
 CONTAINERS: Final = (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.TransformerEncoder)
@@ -28,16 +27,6 @@ _FACTORIES: Final = (
     *("arange", "as_tensor", "empty", "eye", "full", "linspace", "ones", "tensor", "zeros"),
     *("rand", "randint", "randn", "randperm", "normal", "tril_indices", "triu_indices"),
 )
-_TORCH: Final = str(Path(torch.__file__).parent)
-_HERE: Final = str(Path(__file__).parent)
-
-
-class Untraceable(Exception):  # noqa: N818 - a finding, which leads to another attempt
-    """A submodule whose forward pass cannot be traced, and why."""
-
-    def __init__(self, path: str, kind: type[nn.Module], reason: str) -> None:
-        super().__init__(path, reason)
-        self.path, self.kind, self.reason = path, kind, reason
 
 
 def trace(
@@ -61,7 +50,13 @@ def trace(
 
 def _graph(module: nn.Module, example: Tensor, whole: Mapping[type[nn.Module], str]) -> fx.Graph:
     tracer = _Tracer(example, whole)
-    with borrowed_generators(), torch.device("meta"), _factories_traced(tracer):
+    with (
+        borrowed_generators(),
+        torch.enable_grad(),
+        torch.device("meta"),
+        ValuesUnknown(),
+        _factories_traced(tracer),
+    ):
         seed_generators(0)
         before = _generators()
         try:
@@ -92,6 +87,24 @@ class _Tracer(fx.Tracer):
     def proxy(self, node: fx.Node) -> ValueProxy:
         """Return the proxy of a node."""
         return ValueProxy(node, self)
+
+    def create_proxy(self, kind: str, target: Any, *rest: Any, **named: Any) -> Any:
+        """Return the proxy of a new node, detached if its operation runs without gradients."""
+        made = super().create_proxy(kind, target, *rest, **named)
+        if torch.is_grad_enabled() or self.computing or not kind.startswith("call"):
+            return made
+        assert isinstance(made, ValueProxy)
+        return self._detached(made)
+
+    def _detached(self, made: ValueProxy) -> Any:
+        value = made.node.meta[VALUE]
+        if has_effect(made.node) and made.node.op != "call_module":
+            raise TracingError("it changes a tensor in place without gradients")
+        if isinstance(value, Tensor):
+            return super().create_proxy("call_method", "detach", (made,), {})
+        if isinstance(value, tuple | list) and any(isinstance(item, Tensor) for item in value):
+            return tuple(self._detached(item) for item in made)
+        return made
 
     def create_args_for_root(
         self, root_fn: Any, is_module: bool, concrete_args: Any = None
@@ -145,30 +158,13 @@ class _Tracer(fx.Tracer):
         if kind != "output":
             self.computing = True
             try:
-                node.meta[VALUE] = compute(
-                    node, self.root, lambda source: source.meta[VALUE], self._example
-                )
+                with ValuesUnknown():
+                    node.meta[VALUE] = compute(
+                        node, self.root, lambda source: source.meta[VALUE], self._example
+                    )
             finally:
                 self.computing = False
         return node
-
-
-def compute(
-    node: fx.Node, root: nn.Module, value_of: Callable[[fx.Node], Any], example: Tensor
-) -> Any:
-    """Return the value of a node from those of others."""
-    if node.op == "placeholder":
-        return example
-    if node.op == "get_attr":
-        path, _, name = str(node.target).rpartition(".")
-        return getattr(root.get_submodule(path), name)
-    args, kwargs = fx.map_arg(node.args, value_of), fx.map_arg(node.kwargs, value_of)
-    if node.op == "call_module":
-        return root.get_submodule(str(node.target))(*args, **kwargs)
-    if node.op == "call_method":
-        return getattr(args[0], str(node.target))(*args[1:], **kwargs)
-    assert callable(node.target)
-    return node.target(*args, **kwargs)
 
 
 @contextmanager
@@ -198,20 +194,3 @@ def _generators() -> tuple[Any, ...]:
     of_numpy = np.random.get_state()  # noqa: NPY002 - users' modules draw from the global generator
     of_torch = torch.default_generator.get_state()
     return random.getstate(), of_numpy[1].tobytes(), of_numpy[2], bytes(of_torch.tolist())  # type: ignore[index]
-
-
-def explained(error: BaseException) -> str:
-    """Return the first line of an error, and the line of the user's code that raised it."""
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    if not isinstance(error, TracingError):
-        reason = f"{type(error).__name__}: {reason}"
-    return f"{reason}{_where(error.__traceback__)}"
-
-
-def _where(found: TracebackType | None) -> str:
-    own = [
-        frame
-        for frame in traceback.extract_tb(found)
-        if not frame.filename.startswith((_TORCH, _HERE, "<"))
-    ]
-    return f", {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""

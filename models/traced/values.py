@@ -11,8 +11,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from cutlayer.models.draws import borrowed_generators, seed_generators
 from cutlayer.models.meta import forward_replaced, linear_shape
+from cutlayer.models.traced.operations import compute, has_effect, may_draw
 from cutlayer.models.traced.proxies import BATCH, OTHER_BATCHES
-from cutlayer.models.traced.tracing import compute
 
 BATCHES: Final = (BATCH, OTHER_BATCHES[0])
 
@@ -25,7 +25,8 @@ class Run:
 
     `channels_last` are the values with such an input, which differ in their strides. `data` are the
     nodes whose values depend on an input, a parameter or a draw. `changed` has, by the position of an
-    operation that changes tensors in place, the nodes that share their memory.
+    operation that changes tensors in place, the nodes that share their memory. `recomputable` are the
+    nodes that a pure function computes from a single value of `data`, such as masks, without parameters.
     """
 
     root: nn.Module
@@ -35,6 +36,7 @@ class Run:
     data: set[fx.Node] = field(default_factory=set)
     changed: dict[int, set[fx.Node]] = field(default_factory=dict)
     tensors: dict[fx.Node, bool] = field(default_factory=dict)
+    recomputable: set[fx.Node] = field(default_factory=set)
     channels_last: Values = field(default_factory=dict)
 
     @property
@@ -73,6 +75,7 @@ def run_graph(
         if every[at] in positions:
             run.changed[positions[every[at]]] = found
     run.data = _dependent(every, run)
+    run.recomputable = _recomputable(every, run)
     return run
 
 
@@ -131,13 +134,6 @@ def leaves(value: Any, path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, 
             yield from leaves(item, (*path, position))
 
 
-def has_effect(node: fx.Node) -> bool:
-    """Return whether a node may do something besides returning its value."""
-    if node.op == "call_method":
-        return str(node.target).endswith("_") and not str(node.target).endswith("__")
-    return node.op == "call_module" or node.target is operator.setitem
-
-
 def _gather_items(graph: fx.Graph) -> None:
     """Move the items that are taken from a tuple right after what returns the tuple."""
     for node in list(graph.nodes):
@@ -174,20 +170,17 @@ def _dependent(nodes: Sequence[fx.Node], run: Run) -> set[fx.Node]:
     return found
 
 
-_DRAWING: Final = (
-    *("rand", "normal", "bernoulli", "dropout", "multinomial", "poisson", "exponential", "rrelu"),
-    *("uniform", "gumbel", "cauchy", "geometric", "scaled_dot_product", "multi_head", "fractional"),
-)
-
-
-def may_draw(node: fx.Node) -> bool:
-    """Return whether an operation may draw random numbers; layers say so themselves."""
-    if node.op == "call_method":
-        name = str(node.target)
-    else:
-        name = getattr(node.target, "__name__", "")
-        home = str(getattr(node.target, "__module__", None) or "")
-        known = home.partition(".")[0] in ("", "torch", "_operator", "builtins", "math")
-        if not known:
-            return True
-    return any(part in name for part in _DRAWING)
+def _recomputable(nodes: Sequence[fx.Node], run: Run) -> set[fx.Node]:
+    found = set()
+    weighted = {node for changed in run.changed.values() for node in changed}
+    for node in nodes:
+        if node not in run.data or node.op == "placeholder":
+            continue
+        sources = [source for source in node.all_input_nodes if source in run.data]
+        function = node.op in ("call_function", "call_method")
+        pure = function and not (may_draw(node) or has_effect(node))
+        if not pure or node in weighted or any(source in weighted for source in sources):
+            weighted.add(node)  # depends on parameters or draws, or is changed in place
+        elif len(sources) == 1 and isinstance(run.values[0][node], Tensor):
+            found.add(node)
+    return found

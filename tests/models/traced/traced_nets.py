@@ -217,6 +217,41 @@ class Preactivation(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
+class WithoutGradients(nn.Module):
+    """Features that are computed without gradients, a view and items of a tuple among them."""
+
+    def __init__(self, classes=10):
+        super().__init__()
+        self.conv, self.norm, self.mid = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1)
+        self.fc = nn.Linear(4, classes)
+
+    def forward(self, x):
+        with torch.no_grad():
+            x = self.norm(self.conv(x))
+            left, right = x.split(2, dim=1)
+        x = torch.cat([self.mid(x)[:, :2] * left, right], 1)
+        return self.fc(x.mean((2, 3)))
+
+
+class Masked(nn.Module):
+    """An attention mask [batch, 1, 12, 12] is made of the tokens that are not 0."""
+
+    def __init__(self, classes=10):
+        super().__init__()
+        self.tokens = nn.Embedding(16, 8)
+        self.layers = nn.ModuleList(nn.Linear(8, 8) for _ in range(3))
+        self.head = nn.Linear(8, classes)
+
+    def forward(self, tokens):
+        real = tokens != 0
+        mask = real[:, None, None, :].expand(-1, 1, tokens.shape[1], -1)
+        x = self.tokens(tokens)
+        for layer in self.layers:
+            q = layer(x)[:, None]
+            x = x + functional.scaled_dot_product_attention(q, q, q, attn_mask=mask)[:, 0]
+        return self.head(x[:, 0])
+
+
 NETS: dict[str, tuple[int, ...]] = {  # the shapes of their inputs
     "ResNet": (3, 16, 16),
     "UNet": (3, 16, 16),
@@ -226,7 +261,10 @@ NETS: dict[str, tuple[int, ...]] = {  # the shapes of their inputs
     "LSTM": (3, 16, 16),
     "InPlace": (3, 16, 16),
     "Preactivation": (3, 16, 16),
+    "WithoutGradients": (3, 16, 16),
+    "Masked": (12,),
 }
+TOKENS = ("GPT", "Masked")  # those of `NETS` that take whole numbers below 16
 
 
 def sequence() -> nn.Sequential:
@@ -252,6 +290,31 @@ class Decides(nn.Module):
         if x.sum() > 0:
             return x
         return -x
+
+
+class SelectsByValue(nn.Module):
+    """The size of its output depends on values."""
+
+    def forward(self, x):
+        return x[x[:, 0] > 0]
+
+
+class Loops(nn.Module):
+    """A submodule repeats its layer until the values are small."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.loop = nn.Linear(4, 3), Loop()
+
+    def forward(self, x):
+        return self.loop(self.first(x))
+
+
+class Loop(nn.Module):
+    def forward(self, x):
+        while x.norm().item() > 1:
+            x = x / 2
+        return x
 
 
 class DecidesInside(nn.Module):
