@@ -20,9 +20,14 @@ SPREADS: Final[Mapping[Status, float]] = {
     "recalled": 0.3,
     "guess": 0.5,
 }
-# What the form of the time of a layer leaves open: the errors on networks left out of the fit.
+# What the form of the time of a layer leaves open: the errors on networks left out of the fit, on
+# architectures left out of it, and of devices with one speed.
 FORM_ERROR: Final = 0.15
+NEW_FORM_ERROR: Final = 0.32
 COARSE_FORM_ERROR: Final = 0.7
+# Beginnings of the names of models whose architecture has several networks among the public rows.
+TIMED_ARCHITECTURES: Final = ("vgg", "alexnet", "lenet", "resnet", "mobilenet")
+PACKAGES: Final = ("torchvision", "timm")  # whose names of models begin with the architecture, too
 LOADER: Final = "loader_per_iteration"
 
 
@@ -38,11 +43,23 @@ def spread_of(profile: DeviceProfile) -> dict[str, float]:
     }
 
 
-def form_error_of(profile: DeviceProfile) -> float:
-    """Return the relative standard deviation of what the form of a profile leaves open."""
+def form_error_of(profile: DeviceProfile, *, timed: bool = True) -> float:
+    """Return the relative standard deviation of what the form of a profile leaves open.
+
+    `timed` says whether the architecture of the model is among those of the public rows. A profile with
+    an error of its own has that one for every model.
+    """
     if profile.form_error is not None:
         return profile.form_error
-    return COARSE_FORM_ERROR if profile.coarse else FORM_ERROR
+    if profile.coarse:
+        return COARSE_FORM_ERROR
+    return FORM_ERROR if timed else NEW_FORM_ERROR
+
+
+def is_timed(model: str) -> bool:
+    """Return whether a model, by name, is of an architecture that the public rows have."""
+    package, _, name = model.rpartition(":")
+    return package in ("", *PACKAGES) and name.lower().startswith(TIMED_ARCHITECTURES)
 
 
 def with_factors(profile: DeviceProfile, factors: Mapping[str, float]) -> DeviceProfile:

@@ -25,7 +25,7 @@ from cutlayer.streams import generator
 from cutlayer.topologies import DeviceProfile, Link, Topology
 from cutlayer.topologies.covariance import Covariance
 from cutlayer.topologies.layer_time import terms
-from cutlayer.topologies.spreads import SPREADS, form_error_of, spread_of
+from cutlayer.topologies.spreads import SPREADS, form_error_of, is_timed, spread_of
 
 FORM: Final = "form"
 LINK: Final = "link "
@@ -55,11 +55,11 @@ class Factors:
     @classmethod
     def of(cls, plan: Plan) -> Self:
         """Return the factors on which times of the plan's methods depend."""
-        layers = list(_layers(plan))
+        layers, timed = list(_layers(plan)), is_timed(plan.model.plain_name)
         deviations: dict[str, float] = {}
         covariances: dict[str, Covariance] = {}
         for profile in _profiles(plan.topology):
-            spreads = {**spread_of(profile), FORM: form_error_of(profile)}
+            spreads = {**spread_of(profile), FORM: form_error_of(profile, timed=timed)}
             used = {FORM, *_used_figures(profile, layers)}
             for figure, deviation in spreads.items():
                 name = factor_name(profile.name, figure)

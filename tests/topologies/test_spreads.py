@@ -9,7 +9,7 @@ import pytest
 from cutlayer.topologies import DeviceProfile, PassRates, catalogue
 from cutlayer.topologies.covariance import Covariance, CovarianceError
 from cutlayer.topologies.figures import figures_of
-from cutlayer.topologies.spreads import SPREADS, form_error_of, spread_of, with_factors
+from cutlayer.topologies.spreads import SPREADS, form_error_of, is_timed, spread_of, with_factors
 
 BOARD = DeviceProfile(
     name="board",
@@ -70,6 +70,23 @@ def test_the_form_error_is_that_of_the_profile_or_of_its_kind():
     assert form_error_of(replace(BOARD, form_error=0.08)) == 0.08
     assert form_error_of(BOARD) == 0.15
     assert form_error_of(DeviceProfile.from_speed("any", 1e9)) == 0.7
+    assert form_error_of(BOARD, timed=False) == 0.32
+    assert form_error_of(replace(BOARD, form_error=0.08), timed=False) == 0.08
+    assert form_error_of(DeviceProfile.from_speed("any", 1e9), timed=False) == 0.7
+
+
+@pytest.mark.parametrize(
+    "model", ["vgg5", "resnet50", "mobilenetv3-small", "torchvision:resnet18", "timm:vgg16"]
+)
+def test_models_of_architectures_with_several_timed_networks(model):
+    assert is_timed(model)
+
+
+@pytest.mark.parametrize(
+    "model", ["vit-small", "transformers:resnet-50", "mymodels:resnet", "unet"]
+)
+def test_other_models_are_not_of_a_timed_architecture(model):
+    assert not is_timed(model)
 
 
 def test_factors_multiply_figures():

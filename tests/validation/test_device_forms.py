@@ -1,12 +1,15 @@
 """The form of the time of a layer beside other forms, by errors on networks that were left out."""
 
 import importlib
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
 import pytest
+
+from cutlayer.topologies.spreads import FORM_ERROR, NEW_FORM_ERROR
 
 FOLDER = Path(__file__).resolve().parents[2] / "validation" / "devices"
 NAMES = ("calibration", "old_form", "fit_catalogue", "compare_forms", "coverage", "two_networks")
@@ -29,9 +32,18 @@ def test_networks_that_were_left_out_are_predicted_better_than_by_other_forms(fo
     assert fmean(new.off("step")) <= 0.14
     for form, other in errors.items():
         assert len(other.errors) == len(new.errors), form
-        if form not in ("new form", "new form without columns"):
+        if form not in ("new form", "new form without columns", forms.LINEAR):
             assert fmean(other.off()) > fmean(new.off()) + 0.01, form
             assert fmean(other.off("step")) > fmean(new.off("step")) + 0.005, form
+    # Large products of transformers are faster than convolutions; BERT's rows know it before the ViT's.
+    own = errors[forms.LINEAR]
+    vit = [row for row in own.errors if row.network == "vit-small"]
+    assert len(vit) == 2
+    assert all(0 < own.errors[row] < 0.75 * new.errors[row] for row in vit)
+    others = [row for row in own.errors if row not in vit]
+    assert fmean(abs(own.errors[row]) for row in others) == pytest.approx(
+        fmean(abs(new.errors[row]) for row in others), abs=0.005
+    )
     # Columns are there for the layers of VGG19: steps of whole networks do not show them.
     assert fmean(errors["new form without columns"].off()) > fmean(new.off()) - 0.02
 
@@ -78,6 +90,28 @@ def test_intervals_of_predictions_hold_the_public_rows_as_often_as_they_say(form
     steps = [one for one in rows if one.kind == "step"]
     assert coverage.share(steps) >= 0.9
     assert 0.80 <= coverage.share(coverage.left_out_covered()) <= 0.97
+
+
+def test_intervals_hold_rows_of_architectures_that_were_left_out(forms):
+    """The error of a new architecture is the same with and without the ViT's rows."""
+    coverage = importlib.import_module("coverage")
+    rows = coverage.architectures_left_out()
+    assert len(rows) == 28
+    assert 0.80 <= coverage.share(rows) <= 0.97
+    assert coverage.error_of_architectures(rows) == pytest.approx(NEW_FORM_ERROR, abs=0.01)
+    assert coverage.error_of_architectures(rows, "vit") == pytest.approx(NEW_FORM_ERROR, abs=0.01)
+    vit = [one for one in rows if one.row.network == "vit-small"]
+    assert [one.row.seconds for one in vit] == [17.444, 5.83]
+    assert all(one.inside for one in vit)
+
+
+def test_intervals_hold_rows_that_no_fit_has_seen(forms):
+    rows = importlib.import_module("coverage").unseen()
+    assert len(rows) == 6
+    assert all(one.inside for one in rows)
+    # Outside of the narrower interval of architectures that were timed, and on the same side.
+    over = [math.log(math.sqrt(one.low * one.high) / one.row.seconds) for one in rows]
+    assert min(over) > 1.645 * FORM_ERROR
 
 
 def test_rates_and_weights_of_convolutional_networks_hold_for_a_transformer(forms):

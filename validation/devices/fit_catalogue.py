@@ -110,9 +110,13 @@ def pi_left_out() -> dict[TimedRow, float]:
     return left_out(BOARD, STACKS, rows, Freedom(FREE, FREE_STACKS))
 
 
-def fitted_pi_5(pi: Adjusted) -> tuple[Adjusted, list[TimedRow]]:
-    """Return the Raspberry Pi 5: twice a Pi 4B, with each figure moved to its rows."""
-    rows, twice = rows_of("raspberry-pi-5"), replace(pi.device.faster(2), host_speed=2.0)
+def fitted_pi_5(pi: Adjusted, without: str = "none") -> tuple[Adjusted, list[TimedRow]]:
+    """Return the Raspberry Pi 5: twice a Pi 4B, with each figure moved to its rows.
+
+    Rows of networks whose name has `without` in it are left out.
+    """
+    rows = [row for row in rows_of("raspberry-pi-5") if without not in row.network]
+    twice = replace(pi.device.faster(2), host_speed=2.0)
     return adjust(twice, pi.stacks, rows, Freedom(dict.fromkeys(FREE, 0.2), {})), rows
 
 

@@ -1,7 +1,8 @@
 """Networks of the rows that are not in the catalogue, by their descriptions.
 
 tinycnn and dscnn are those of github.com/yeeiia/Hardware-Course-Project, 053a6df; bert_base is from
-Devlin et al., NAACL 2019.
+Devlin et al., NAACL 2019, vit_tiny from Touvron et al., ICML 2021, vit_base from Dosovitskiy et al.,
+ICLR 2021.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from cutlayer.models import Model
 from cutlayer.models.layers import conv_block, fc_block
-from cutlayer.models.vit import EncoderLayer
+from cutlayer.models.vit import ClassHead, EncoderLayer, PatchEmbedding
 
 
 def tinycnn(classes: int = 10, input_shape: Sequence[int] = (1, 28, 28)) -> Model:
@@ -50,6 +51,25 @@ def bert_base(classes: int = 2, input_shape: Sequence[int] = (128, 768)) -> Mode
     blocks.append(("pooler", nn.Sequential(FirstToken(), nn.Linear(width, width), nn.Tanh())))
     blocks.append(("fc", fc_block(width, classes, relu=False)))
     return Model("bert-base", blocks, input_shape, classes, feature_blocks=13)
+
+
+def vit_tiny(classes: int = 1000, input_shape: Sequence[int] = (3, 224, 224)) -> Model:
+    """Build a ViT of width 192: 5.7 million parameters."""
+    return _vit("vit-tiny", 192, classes, input_shape)
+
+
+def vit_base(classes: int = 1000, input_shape: Sequence[int] = (3, 224, 224)) -> Model:
+    """Build a ViT of width 768: 86.6 million parameters."""
+    return _vit("vit-base", 768, classes, input_shape)
+
+
+def _vit(name: str, width: int, classes: int, input_shape: Sequence[int]) -> Model:
+    blocks = [
+        ("embedding", PatchEmbedding(input_shape, width)),
+        *((f"encoder{number}", EncoderLayer(width, width // 64)) for number in range(1, 13)),
+        ("fc", ClassHead(width, classes)),
+    ]
+    return Model(name, blocks, input_shape, classes, feature_blocks=13)
 
 
 class FirstToken(nn.Module):

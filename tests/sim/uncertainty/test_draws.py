@@ -16,7 +16,7 @@ from cutlayer.topologies import DeviceProfile, Topology, catalogue
 from cutlayer.topologies.covariance import Covariance
 from cutlayer.topologies.figures import figures_of
 from cutlayer.topologies.fleet import Fleet
-from cutlayer.topologies.spreads import FORM_ERROR, SPREADS
+from cutlayer.topologies.spreads import FORM_ERROR, NEW_FORM_ERROR, SPREADS
 
 SPEEDS = "speeds=[{clients: raspberry-pi-4b, lognormal: 0.3}]"
 LINKS = STAR.replace("{up: 1 Gbit/s, down: 1 Gbit/s, delay: 0 ms}", "4g")
@@ -86,6 +86,11 @@ def test_deviations_are_those_of_the_statuses() -> None:
     # lenet has no depthwise convolution, and no time depends on power or memory
     names = {name for name in deviations if "depthwise" in name or "memory_bytes" in name}
     assert names == set()
+
+
+def test_the_form_is_less_sure_for_an_architecture_that_was_not_timed() -> None:
+    deviations = Factors.of(plan_of(LINKS, "model.name=vit-small", "model.cut=1")).deviations
+    assert deviations["raspberry-pi-4b: form"] == NEW_FORM_ERROR
 
 
 def test_figures_of_unused_operations_move_no_time() -> None:
