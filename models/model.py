@@ -42,6 +42,7 @@ class Model(nn.Module):
     """
 
     draws = False
+    frozen: frozenset[str] = frozenset()
 
     blocks: nn.ModuleList
 

@@ -7,10 +7,11 @@ the scenario's cut from a file; `holistic`, which loads the whole convolutional 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cutlayer.models.catalogue import HEAD
 from cutlayer.models.errors import WeightsError
+from cutlayer.models.tuning.tuning import Tuning
 from cutlayer.models.weights_files import converted_types, fingerprint, shipped, weights_exist
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.learning.digest import Digest, Ingredient, node
@@ -21,6 +22,7 @@ from cutlayer.sim.methods.method import Method
 from cutlayer.sim.methods.registry import options_of
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from torch.nn import Module
 
     from cutlayer.sim.learning.replica import State
@@ -45,9 +47,16 @@ def weights_file(model: str, options: Any) -> Path | None:
     return path
 
 
-def initial_states(
+class Initial(NamedTuple):
+    """The initial states, and the tensors that are in none since they are not trained, by name."""
+
+    states: "dict[StateKey, State]"
+    frozen: "State"
+
+
+def initial_weights(
     recipe: Recipe, method: type[Method], options: Any, *, cut: int, mixed: MixedCuts | None = None
-) -> "dict[StateKey, State]":
+) -> Initial:
     """Return the initial weights of "device", "server" and, if the method has one, "head".
 
     If clients have different cuts, `mixed` names the states. `cut` is the (largest) one of the scenario,
@@ -73,14 +82,24 @@ def initial_states(
         split = model.split(len(model) if cut is None else cut)
         return split.server if key.part == "server" else split.device
 
-    return {
+    states = {
         key: {
             name: value.detach().clone()
             for name, value in module_of(key).state_dict().items()
-            if name.startswith(key.prefix)
+            if name.startswith(key.prefix) and name not in model.frozen
         }
         for key in _initial_keys(method, mixed)
     }
+    values = model.state_dict()
+    frozen = {name: _kept(values[name], recipe.tuning) for name in sorted(model.frozen)}
+    return Initial(states, frozen)
+
+
+def _kept(value: "Tensor", tuning: Tuning) -> "Tensor":
+    """Return a frozen tensor with the values of the type in which it is kept."""
+    if tuning.frozen_type == "bfloat16" and value.is_floating_point():
+        return value.detach().bfloat16().to(value.dtype)
+    return value.detach().clone()
 
 
 def _initial_keys(method: type[Method], mixed: MixedCuts | None) -> Sequence[StateKey]:
@@ -93,7 +112,7 @@ def _initial_keys(method: type[Method], mixed: MixedCuts | None) -> Sequence[Sta
 def initial_digests(
     recipe: Recipe, method: type[Method], options: Any, *, cut: int, mixed: MixedCuts | None = None
 ) -> dict[StateKey, Digest]:
-    """Return the digests of `initial_states` without building them; None if a file is missing."""
+    """Return the digests of `initial_weights` without building them; None if a file is missing."""
     init = getattr(options, "init", "random")
     source: Digest
     try:

@@ -14,7 +14,7 @@ from cutlayer.scenarios.problems import KeyPath, Problem
 from cutlayer.sim.build.clients import availability, variability
 from cutlayer.sim.build.cuts import cut_path
 from cutlayer.sim.build.edge_nodes import EdgeNodes, edge_nodes_of
-from cutlayer.sim.build.initial import initial_states
+from cutlayer.sim.build.initial import initial_weights
 from cutlayer.sim.build.memory import device_blocks, edge_memory, memory_by_cut, server_memory
 from cutlayer.sim.build.names import ScenarioNameError
 from cutlayer.sim.build.plan import Plan, optimizer_of
@@ -126,7 +126,7 @@ def method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Ite
         try:
             recipe = plan.recipe(method, entry.name, options)
             cut, mixed = max(plan.scenario_cuts), plan.mixed_cuts(method)
-            initial_states(recipe, method, options, cut=cut, mixed=mixed)
+            initial_weights(recipe, method, options, cut=cut, mixed=mixed)
         except WeightsError as error:
             yield loaded.problem(path, str(error))
     rates = list(_rate_problems(loaded, plan, method, edge_nodes))

@@ -10,7 +10,7 @@ from cutlayer.scenarios.training import Closing as ClosingSection
 from cutlayer.sim.build.clients import availability, transports, variability
 from cutlayer.sim.build.costs import costs_at
 from cutlayer.sim.build.edge_nodes import EdgeNodes, edge_nodes_of
-from cutlayer.sim.build.initial import initial_digests, initial_states
+from cutlayer.sim.build.initial import initial_digests, initial_weights
 from cutlayer.sim.build.memory import starting_cuts
 from cutlayer.sim.build.network import ClientNetwork, connect, edge_number
 from cutlayer.sim.build.plan import Plan
@@ -136,10 +136,11 @@ def _learning(
         from cutlayer.sim.learning.workspace import Workspace
 
         feed = Feed(dataset, plan.shards, recipe, Augmentation(**recipe.augment))
-        states = initial_states(recipe, method, options, cut=cut, mixed=mixed)
+        states, frozen = initial_weights(recipe, method, options, cut=cut, mixed=mixed)
         runtime = open_runtime("inline") if runtime is None else runtime
         assert runtime is not None
-        running = runtime.executor(Workspace(recipe, feed, states, plan.scenario.numerics))
+        workspace = Workspace(recipe, feed, states, plan.scenario.numerics, frozen=frozen)
+        running = runtime.executor(workspace)
 
     base = recipe.digest()
     digests = initial_digests(recipe, method, options, cut=cut, mixed=mixed)

@@ -155,6 +155,15 @@ class ClientEndpoint(Endpoint):
         if message.coding is not None:
             yield self.compute(self.own_work.decoding(message.coding), Activity.LOAD)
 
+    def after_download(self, frozen: Payload, process: Process) -> Process:
+        """Run the process of this end after the client has downloaded the frozen tensors."""
+        if self.phase == Phase.UPLINK:
+            yield self.receive()
+            self.world.downloaded[self.client.index] = self.cut
+        else:
+            yield self.send(frozen)
+        yield from process
+
 
 class NodeEndpoint(Endpoint):
     """One end of the connection between an edge node and the server."""

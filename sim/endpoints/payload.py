@@ -107,6 +107,13 @@ def weights(parameters: int, tensors: int, buffer_bytes: int = 0) -> Payload:
 
 
 @lru_cache
+def frozen_weights(size: int, tensors: int) -> Payload:
+    """Return a state dict of `tensors` tensors of `size` bytes that are not trained."""
+    framing = STATE_FRAMING + TENSOR_FRAMING * tensors
+    return Payload(Activity.WEIGHTS, (TensorSpec((size,), 8),), framing)
+
+
+@lru_cache
 def encoded_weights(payload: Payload, coding: Coding) -> Payload:
     """Return a state dict whose parameters are encoded, and its buffers are not."""
     (parameters,), (_, buffers) = coding.fields, payload.tensors

@@ -9,7 +9,13 @@ from cutlayer.sim.codecs.codecs import Codecs
 from cutlayer.sim.compute.queueing import ServerQueue
 from cutlayer.sim.endpoints.fleet import Fleet
 from cutlayer.sim.endpoints.nodes import Channel, Node, RouteRef
-from cutlayer.sim.endpoints.payload import CLASS_LABEL, Payload, TensorSpec, weights
+from cutlayer.sim.endpoints.payload import (
+    CLASS_LABEL,
+    Payload,
+    TensorSpec,
+    frozen_weights,
+    weights,
+)
 from cutlayer.sim.learning.chain import Batch
 from cutlayer.sim.learning.learning import Learning
 from cutlayer.sim.log.intervals import NO_CAUSE, Interval
@@ -33,7 +39,8 @@ class Costs:
 
     Shapes are per sample. `parameters`, `tensors` (`trained` of them are parameters, the others
     buffers) and `buffer_bytes` are by part: "device", "server" and, if the method has one, "head".
-    `stays` is what is not sent of a part.
+    They count what is trained. `stays` is what is not sent of that; `frozen` has the bytes and the
+    number of the device block's tensors that are not trained.
     `classes` is the number of values in an output, `label` that of one sample.
     """
 
@@ -46,6 +53,7 @@ class Costs:
     buffer_bytes: Mapping[str, int]
     trained: Mapping[str, int]
     stays: Mapping[str, Stays] = field(default_factory=dict)
+    frozen: tuple[int, int] = (0, 0)
     label: TensorSpec = CLASS_LABEL
     takes_tokens: bool = False
 
@@ -115,11 +123,13 @@ class RoundLog:
 class World:
     """Everything that a method uses. Built by `cutlayer.sim.build.world`.
 
-    `nodes` are the server, first, and the edge nodes or peers that compute, by name. `route` returns the
-    route from a client (its index) or node (its number) to another. `costs` is by cut; an endpoint has
-    those at its client's cut. `framing` multiplies the bytes of a message beyond its payload.
-    `constant_rates` says that no link changes its rate, `has_edges` that edge nodes have devices (used
-    or not) or that there are peers. The engine gives every round a `log` of its own.
+    `nodes` are the server, first, and the edge nodes or peers that compute, by name. `route` returns
+    the route from a client (its index) or node (its number) to another. `costs` is by cut; an endpoint
+    has those at its client's cut. `framing` multiplies the bytes of a message beyond its payload. If
+    `downloads_frozen`, a client downloads the frozen tensors of its device block once; `downloaded` has
+    the cut up to which each client has them. `constant_rates` says that no link changes its rate,
+    `has_edges` that edge nodes have devices (used or not) or that there are peers. The engine gives
+    every round a `log` of its own.
     """
 
     clock: Clock
@@ -137,6 +147,8 @@ class World:
     has_edges: bool = False
     closing: Closing | None = None
     codecs: Codecs = field(default_factory=Codecs)
+    downloads_frozen: bool = False
+    downloaded: dict[int, int] = field(default_factory=dict)
     log: RoundLog = field(default_factory=RoundLog)
 
     @property
@@ -153,6 +165,17 @@ class World:
     def idle(self) -> bool:
         """Whether no node has a job."""
         return all(node.queue.idle for node in self.nodes.values())
+
+    def frozen_for(self, client: int) -> Payload | None:
+        """Return the frozen tensors that a client has to download, None if there are none."""
+        if not self.downloads_frozen:
+            return None
+        cut, known = self.fleet.cuts[client], self.downloaded.get(client, 0)
+        if cut <= known:
+            return None
+        (size, tensors), before = self.costs[cut].frozen, self.costs[known].frozen
+        added = tensors - before[1]
+        return frozen_weights(size - before[0], added) if added else None
 
     def channel(
         self,

@@ -90,8 +90,9 @@ class ChainRun:
             saved = StateKey(part, self.chain.client, OPTIMIZER)
             module = self._module(part).train()
             state = self.read(saved) if self.may_read(saved) else None
-            optimizer = make_optimizer(module, recipe.optimizer, self.chain.lr, state)
-            self._replicas[part] = Replica(module, optimizer)
+            frozen = self.workspace.frozen.keys()
+            optimizer = make_optimizer(module, recipe.optimizer, self.chain.lr, state, frozen)
+            self._replicas[part] = Replica(module, optimizer, frozen)
         return self._replicas[part]
 
     def frozen(self, part: str) -> nn.Module:

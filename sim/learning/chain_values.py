@@ -63,7 +63,7 @@ def buffers_read(run: ChainRun) -> dict[str, dict[str, Tensor]]:
     BatchNorm's statistics are not among them, so that most models have none.
     """
     return {
-        part: {name: buffer.clone() for name, buffer in _own_buffers(replica.module)}
+        part: {name: buffer.clone() for name, buffer in _own_buffers(replica)}
         for part, replica in run.replicas.items()
     }
 
@@ -79,7 +79,7 @@ def passed(
     """Return a forward pass that has just run; its graphs `waits` wait for gradients."""
     for part in run.replicas.keys() - buffers.keys():
         received = run.received(part)
-        own = _own_buffers(run.replicas[part].module)
+        own = _own_buffers(run.replicas[part])
         buffers[part] = {name: received[name].clone() for name, _ in own if name in received}
     return ForwardPass(operation, arguments, calls, buffers, waits, weights_number(run))
 
@@ -144,12 +144,14 @@ def _passed_again(
     return ForwardPass(operation, arguments, calls, buffers, made, weights_number(run))
 
 
-def _own_buffers(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Yield the buffers of modules that may read them in training."""
-    for path, child in module.named_modules():
+def _own_buffers(replica: Replica) -> Iterator[tuple[str, Tensor]]:
+    """Yield the buffers of modules that may read them in training, without those that are frozen."""
+    for path, child in replica.module.named_modules():
         if not isinstance(child, _BatchNorm):
             for name, buffer in child.named_buffers(recurse=False):
-                yield f"{path}.{name}" if path else name, buffer
+                full = f"{path}.{name}" if path else name
+                if full not in replica.frozen:
+                    yield full, buffer
 
 
 def _set_buffers(module: nn.Module, values: dict[str, Tensor]) -> None:
@@ -160,8 +162,10 @@ def _set_buffers(module: nn.Module, values: dict[str, Tensor]) -> None:
 def _of_replica(replica: Replica) -> dict[str, Any]:
     module, optimizer = replica.module, replica.optimizer
     return {
-        "weights": dict(module.state_dict()),
-        "buffers": dict(module.named_buffers()),  # including those that are not in `state_dict`
+        "weights": replica.weights(),
+        "buffers": {  # including those that are not in `state_dict`
+            name: value for name, value in module.named_buffers() if name not in replica.frozen
+        },
         "gradients": {name: p.grad for name, p in _with_gradients(module)},
         "optimizer": None if optimizer is None else optimizer.state_dict(),
     }
@@ -169,13 +173,14 @@ def _of_replica(replica: Replica) -> dict[str, Any]:
 
 def _replica(chain: Chain, workspace: Workspace, part: str, value: dict[str, Any]) -> Replica:
     module = workspace.module(part, value["weights"], chain.cut, exclusive=True).train()
-    optimizer = make_optimizer(module, workspace.recipe.optimizer, chain.lr, None)
+    frozen = workspace.frozen.keys()
+    optimizer = make_optimizer(module, workspace.recipe.optimizer, chain.lr, None, frozen)
     if optimizer is not None:
         optimizer.load_state_dict(value["optimizer"])
     for name, gradient in value["gradients"].items():
         parameter = module.get_parameter(name)
         parameter.grad = gradient.to(parameter.device)
-    return Replica(module, optimizer)
+    return Replica(module, optimizer, frozen)
 
 
 def _with_gradients(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:

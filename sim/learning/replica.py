@@ -1,6 +1,6 @@
 """Replicas: copies of a part of the model, each trained by one chain."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -13,11 +13,20 @@ State = dict[str, Tensor]
 
 
 class Replica:
-    """A module, its optimizer, and the activations that wait for gradients, by batch number."""
+    """A module, its optimizer, and the activations that wait for gradients, by batch number.
 
-    def __init__(self, module: nn.Module, optimizer: torch.optim.Optimizer | None) -> None:
+    `frozen` names tensors that are not trained: they are not part of its weights.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        optimizer: torch.optim.Optimizer | None,
+        frozen: Collection[str] = (),
+    ) -> None:
         self.module = module
         self.optimizer = optimizer
+        self.frozen = frozen
         self.pending: dict[int, Tensor] = {}
 
     def step(self) -> None:
@@ -32,7 +41,7 @@ class Replica:
             group["lr"] = lr
 
     def optimizer_state(self) -> Mapping[str, Any] | None:
-        """Return the state dict of the optimizer; None for a module without parameters."""
+        """Return the state dict of the optimizer; None for a module without trained parameters."""
         return None if self.optimizer is None else self.optimizer.state_dict()
 
     def state(self, prefix: str = "") -> State:
@@ -42,7 +51,11 @@ class Replica:
     def weights(self, prefix: str = "") -> State:
         """Return the weights themselves whose names begin with `prefix`; the next step changes them."""
         weights = self.module.state_dict().items()
-        return {name: value.detach() for name, value in weights if name.startswith(prefix)}
+        return {
+            name: value.detach()
+            for name, value in weights
+            if name.startswith(prefix) and name not in self.frozen
+        }
 
 
 def train_on(loss: Tensor, *replicas: Replica) -> None:
@@ -53,13 +66,17 @@ def train_on(loss: Tensor, *replicas: Replica) -> None:
 
 
 def make_optimizer(
-    module: nn.Module, recipe: Optimizer, lr: float, saved: Mapping[str, Any] | None
+    module: nn.Module,
+    recipe: Optimizer,
+    lr: float,
+    saved: Mapping[str, Any] | None,
+    frozen: Collection[str] = (),
 ) -> torch.optim.Optimizer | None:
     """Return the module's optimizer with learning rate `lr`, new or with a saved state.
 
-    Returns None for a module without parameters.
+    Returns None for a module without parameters besides the `frozen` ones.
     """
-    parameters = list(module.parameters())
+    parameters = [value for name, value in module.named_parameters() if name not in frozen]
     if not parameters:
         return None
     decay = recipe.weight_decay

@@ -15,7 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +49,7 @@ from cutlayer.sim.learning.states import States
 from cutlayer.sim.tasks.objective import Objective
 
 T = TypeVar("T")
+NO_TENSORS: Final[Mapping[str, Tensor]] = {}
 _Part = tuple[str, int | None]  # a part of the model and, if it is not the recipe's, the cut
 
 
@@ -74,7 +75,8 @@ class Workspace:
 
     Everything is computed with `numerics`, to whose type the initial `states` are converted. Modules
     compute on `device`. States are kept on the CPU, where all executors fold the same bits, but weights
-    are kept at `home` if that is a device.
+    are kept at `home` if that is a device. `frozen` has the tensors of the model that are not trained,
+    by their names in it: they are in no state, and all modules share them.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Workspace:
         states: Mapping[StateKey, State],
         numerics: Numerics = DEFAULT,
         device: torch.device = CPU,
+        frozen: Mapping[str, Tensor] = NO_TENSORS,
     ) -> None:
         self.recipe = recipe
         self.feed = feed
@@ -102,6 +105,8 @@ class Workspace:
         self._built: list[Model] = []  # a model of which no module has been taken
         self._modules: dict[_Part, nn.Module] = {}
         self._spare: defaultdict[_Part, list[nn.Module]] = defaultdict(list)
+        self.frozen = frozen
+        self._shared: State = {}  # the frozen tensors as modules compute with them
 
     def module(
         self, part: str, state: State, cut: int | None = None, *, exclusive: bool = False
@@ -117,7 +122,9 @@ class Workspace:
         module = self._modules[which]
         if exclusive:
             module = self._spare[which].pop() if self._spare[which] else self._made(part, cut)
-        module.load_state_dict(state)
+        found = module.load_state_dict(state, strict=not self.frozen)
+        assert not found.unexpected_keys, "a state has the tensors of its part only"
+        assert self.frozen.keys() >= {*found.missing_keys}, "a state has all trained tensors"
         module.zero_grad(set_to_none=True)
         return module
 
@@ -129,6 +136,7 @@ class Workspace:
         of = self._built.pop() if self._built else _model(self.recipe)
         made = _part(of, self.recipe, part, cut)
         new = apply_to_module(made, self.numerics).to(self.device)
+        self._share_frozen(new)
         if self.recipe.batch_norm == "frozen":
             freeze_statistics(new)
         blocks = {part: new} if part == "head" else _named_blocks(new)
@@ -137,6 +145,16 @@ class Workspace:
         for name, block in blocks.items() if self.draws != Draws.NOTHING else ():
             block.register_forward_pre_hook(partial(self._begin_block, name))
         return new
+
+    def _share_frozen(self, module: nn.Module) -> None:
+        """Let a module have the same frozen tensors as all others."""
+        own = self.frozen.keys() & module.state_dict().keys()
+        if new := own - self._shared.keys():
+            module.load_state_dict({name: self.frozen[name] for name in new}, strict=False)
+            state = module.state_dict()
+            self._shared |= {name: state[name] for name in new}
+        shared = {name: self._shared[name] for name in own}
+        module.load_state_dict(shared, strict=False, assign=True)
 
     @cached_property
     def draws(self) -> Draws:
@@ -155,7 +173,8 @@ class Workspace:
 
     def local_names(self, part: str, cut: int | None = None) -> frozenset[str]:
         """Return the names of the tensors of a part, which a module had, that stay at its client."""
-        return local_names(self._modules[part, cut], self.recipe.batch_norm)
+        names = local_names(self._modules[part, cut], self.recipe.batch_norm)
+        return names - self.frozen.keys()
 
     def converted(self, inputs: Tensor) -> Tensor:
         """Return inputs in the type and the memory format of the numerics."""

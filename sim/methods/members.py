@@ -58,10 +58,10 @@ class Members:
     ) -> tuple[simpy.Process, simpy.Process]:
         """Start the two endpoints of a client, which run what `device` and `server` return.
 
-        Return their processes. `after` is the row that both follow. The device first takes the time of
-        its profile's overhead of a round, unless `round_overhead` is False. `member` is its number in
-        the round if that is not its position here. `node` and `averaging_node` are as in
-        `ClientEndpoint`.
+        Return their processes. A client may have to download frozen tensors first. `after` is the row
+        that both follow. The device first takes the time of its profile's overhead of a round, unless
+        `round_overhead` is False. `member` is its number in the round if that is not its position here.
+        `node` and `averaging_node` are as in `ClientEndpoint`.
         """
         world, member = self._world, len(self.devices) if member is None else member
         ends = world, world.fleet.clients[client], member, chain, node, averaging_node
@@ -72,10 +72,14 @@ class Members:
         self.servers.append(on_server)
         if self._churn is not None:
             self._churn.follow(on_device, on_server)
-        work = device(on_device)
+        work, serving = device(on_device), server(on_server)
+        frozen = world.frozen_for(client)
+        if frozen is not None and on_device.node.name != on_device.client.name:
+            work = on_device.after_download(frozen, work)
+            serving = on_server.after_download(frozen, serving)
         if round_overhead:
             work = on_device.after_overhead(work)
-        pair = self._begin(on_device, work), self._begin(on_server, server(on_server))
+        pair = self._begin(on_device, work), self._begin(on_server, serving)
         self._processes.append(pair)
         return pair
 

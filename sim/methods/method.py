@@ -31,7 +31,7 @@ from cutlayer.sim.learning.digest import Ingredient
 from cutlayer.sim.learning.recipe import Optimizer
 from cutlayer.sim.learning.state_key import ALL_CLIENTS, StateKey, shared
 from cutlayer.sim.methods.members import Members
-from cutlayer.sim.methods.signature import signature
+from cutlayer.sim.methods.signature import UnrepeatableError, signature
 from cutlayer.sim.tasks.task import Task
 
 Process = Generator[simpy.Event, Any, None]
@@ -381,6 +381,8 @@ class Method(ABC):
         It has the round's declarations and the method's attributes, without the `untimed` ones. Raises
         UnrepeatableError if it cannot be compared with another round's.
         """
+        if self.world.downloads_frozen and any(map(self.world.frozen_for, rnd.participants)):
+            raise UnrepeatableError("a client downloads the frozen tensors for the first time")
         fleet = self.world.fleet
         sizes = tuple([fleet.sizes(client) for client in rnd.participants])
         fixed = [self.world, self.options] if self.options.immutable else [self.world]

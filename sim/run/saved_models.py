@@ -8,13 +8,15 @@ the round's checkpoint, so that a resumed run finds the models of the rounds tha
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cutlayer.models.errors import WeightsError
 from cutlayer.models.pretrained import weights_bytes
 from cutlayer.models.weights_files import load_metadata
 from cutlayer.scenarios.methods import Method as MethodEntry
+from cutlayer.sim.build.initial import initial_weights
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.files.atomic import errors_named, write_bytes
 from cutlayer.sim.learning.recipe import NEW, Recipe
@@ -24,6 +26,9 @@ from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.played import Played
 from cutlayer.sim.tasks.task import DEFAULT
 from cutlayer.version import __version__
+
+if TYPE_CHECKING:
+    from cutlayer.sim.learning.replica import State
 
 FOLDER: Final = "models"
 SUFFIX: Final = ".safetensors"
@@ -44,6 +49,7 @@ class SavedModels:
         self._name = name
         self._label = entry.label
         self._note = note
+        self._plan, self._entry = plan, entry
         method, options = options_of(entry)
         self._recipe = plan.recipe(method, entry.name, options)
         self._about = _about(self._recipe, entry, plan)
@@ -86,9 +92,9 @@ class SavedModels:
             self._folder.mkdir(exist_ok=True)
         written = set()
         for parts in played.models:
-            of_model = {
-                name: value for key in parts for name, value in values[key, versions[key]].items()
-            }
+            of_model = dict(self._frozen)
+            for key in parts:
+                of_model |= values[key, versions[key]]
             cut = _cut(parts, self._recipe)
             file = self._file(which, parts, played.models)
             write_bytes(file, weights_bytes(of_model, {**figures, "cut": str(cut)}))
@@ -97,6 +103,14 @@ class SavedModels:
             if file not in written:  # of members of an earlier round
                 with errors_named(file):
                     file.unlink()
+
+    @cached_property
+    def _frozen(self) -> "State":
+        """The tensors of the model that are not trained."""
+        plan = self._plan
+        method, options = options_of(self._entry)
+        cut, mixed = max(plan.scenario_cuts), plan.mixed_cuts(method)
+        return initial_weights(self._recipe, method, options, cut=cut, mixed=mixed).frozen
 
     def _has(self, which: str, played: Played, index: int) -> bool:
         """Return whether the folder has the models of this round, and no others, or some of a later one.

@@ -30,7 +30,7 @@ from cutlayer.sim.learning.states import States
 from cutlayer.sim.learning.values import decode, encode
 from cutlayer.sim.learning.workspace import Workspace, make_part
 
-INPUTS: Final = 2  # of every task: the data set and the shards
+INPUTS: Final = 2  # of every task: the data set, and the shards with the frozen tensors
 KEPT_WORKSPACES: Final = 64  # in a process; a workspace has a module for each part of the model
 KEPT_DATASETS: Final = 4
 
@@ -83,11 +83,11 @@ class SetUp:
         if workspace is None:
             for name in self.ended:
                 _workspaces.pop(name, None)
-            order, sizes = decode(inputs[1])
+            order, sizes, frozen = decode(inputs[1])
             dataset = self.data.dataset(inputs[0])
             feed = Feed(dataset, _Shards(order.numpy(), sizes), self.recipe, self.augmentation)
             prepare(self.device)
-            workspace = Workspace(self.recipe, feed, {}, self.numerics, self.device)
+            workspace = Workspace(self.recipe, feed, {}, self.numerics, self.device, frozen)
             _keep(_workspaces, self.name, workspace)
         workspace.states = values
         return workspace
@@ -113,7 +113,7 @@ def set_up(
     device: torch.device,
     ended: tuple[str, ...],
 ) -> tuple[SetUp, bytes]:
-    """Return the set-up of a run, and its shards."""
+    """Return the set-up of a run, and its shards with the frozen tensors."""
     feed = workspace.feed
     order, sizes = feed.shards()
     own = SetUp(
@@ -126,7 +126,7 @@ def set_up(
         folders,
         ended,
     )
-    return own, encode((order, sizes))
+    return own, encode((order, sizes, dict(workspace.frozen)))
 
 
 class Inputs(States):

@@ -4,7 +4,7 @@ Every rule is elementwise, so a lane has the values that its own optimizer would
 State dicts are those of torch.optim, one per lane: kept states pass between executors.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -23,7 +23,8 @@ ADAM_MOMENTS = ("exp_avg", "exp_avg_sq")
 class StackedOptimizer:
     """The optimizers of a part, one per lane, with learning rates `lrs`.
 
-    `saved` has each lane's state dict, None for a new one. A parameter's step count grows only when it
+    `parameters` are those of the module that are not `frozen`. `saved` has each lane's state dict, None
+    for a new one. A parameter's step count grows only when it
     has a gradient, as in torch.
     """
 
@@ -34,8 +35,10 @@ class StackedOptimizer:
         parameters: Mapping[str, Tensor],
         lrs: Sequence[float],
         saved: Sequence[Mapping[str, Any] | None],
+        frozen: Collection[str] = (),
     ) -> None:
         self._module = module
+        self._frozen = frozen
         self._recipe = recipe
         self._parameters = parameters
         self._lrs = lrs
@@ -106,7 +109,7 @@ class StackedOptimizer:
 
     def state_dict(self, lane: int) -> dict[str, Any]:
         """Return a lane's state as torch.optim's optimizer of the same name would."""
-        plain = make_optimizer(self._module, self._recipe, self._lrs[lane], None)
+        plain = make_optimizer(self._module, self._recipe, self._lrs[lane], None, self._frozen)
         assert plain is not None, "a part without parameters has no optimizer"
         state: dict[int, dict[str, Any]] = {}
         for number, name in enumerate(self._parameters):

@@ -1,6 +1,6 @@
 """A part of the model for all chains of a stack: weights and buffers with a leading dimension."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,15 +19,21 @@ class StackedPart:
     """The replicas of a part of the model, one per lane; `module` gives the structure only.
 
     Tensors have the shape [lanes, ...]. Parameters that the module shares between layers exist once.
+    Those that are `frozen` are the module's own, which all lanes share.
     """
 
-    def __init__(self, module: nn.Module, states: Sequence[State]) -> None:
+    def __init__(
+        self, module: nn.Module, states: Sequence[State], frozen: Collection[str] = ()
+    ) -> None:
         self.module = module
+        self.frozen = frozen
         self._own = {
             id(value): name for name, value in (*module.named_parameters(), *module.named_buffers())
         }
         named = module.state_dict(keep_vars=True).items()
-        self.names = {name: self._own[id(value)] for name, value in named}  # of the states
+        self.names = {  # of the states
+            name: self._own[id(value)] for name, value in named if name not in frozen
+        }
         first = {own: name for name, own in reversed(self.names.items())}
         lanes = len(states)
 
@@ -36,8 +42,12 @@ class StackedPart:
                 return torch.stack([value.detach()] * lanes)
             return torch.stack([state[first[own]] for state in states])
 
-        self.parameters = {n: stacked(n, value) for n, value in module.named_parameters()}
-        self.buffers = {n: stacked(n, value) for n, value in module.named_buffers()}
+        self.parameters = {
+            n: stacked(n, value) for n, value in module.named_parameters() if n not in frozen
+        }
+        self.buffers = {
+            n: stacked(n, value) for n, value in module.named_buffers() if n not in frozen
+        }
         self.trained = {n for n, value in module.named_parameters() if value.requires_grad}
         self.optimizer: StackedOptimizer | None = None
 
@@ -46,7 +56,9 @@ class StackedPart:
     ) -> None:
         """Give each lane an optimizer, new or with a saved state; see `StackedOptimizer`."""
         if self.parameters:
-            self.optimizer = StackedOptimizer(self.module, recipe, self.parameters, lrs, saved)
+            self.optimizer = StackedOptimizer(
+                self.module, recipe, self.parameters, lrs, saved, self.frozen
+            )
 
     def turn(self, lanes: Lanes) -> "Turn":
         """Return the weights of some lanes, for one forward pass and the step that follows it.

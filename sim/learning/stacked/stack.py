@@ -117,7 +117,8 @@ class Stack:
         """Return the replicas of a part, created from the lanes' states on first use."""
         if name not in self._parts:
             states = [run.received(name) for run in self.runs]
-            part = StackedPart(self._module(name, states[0]).train(), states)
+            part = self._stacked(name, states)
+            part.module.train()
             keys = [StateKey(name, run.chain.client, OPTIMIZER) for run in self.runs]
             saved = [
                 run.read(key) if run.may_read(key) else None
@@ -140,6 +141,10 @@ class Stack:
         """Return the runs of lanes."""
         return [self.runs[number] for number in lanes.numbers]
 
+    def _stacked(self, name: str, states: Sequence[Mapping[str, Tensor]]) -> StackedPart:
+        frozen = self.workspace.frozen.keys()
+        return StackedPart(self._module(name, states[0]), [dict(s) for s in states], frozen)
+
     def _module(self, name: str, state: Mapping[str, Tensor]) -> nn.Module:
         module = self.workspace.module(name, dict(state), self._cut, exclusive=True)
         self._borrowed.append((name, module))
@@ -154,9 +159,11 @@ class Stack:
         """Return the outputs [lanes, batch, ...] of a part that is not trained."""
         if name not in self._frozen:
             states = [run.received(name) for run in self.runs]
-            module = self._module(name, states[0]).eval()
-            same = all(_same(state, states[0]) for state in states[1:])
-            self._frozen[name] = SharedPart(module) if same else StackedPart(module, states)
+            if all(_same(state, states[0]) for state in states[1:]):
+                self._frozen[name] = SharedPart(self._module(name, states[0]))
+            else:
+                self._frozen[name] = self._stacked(name, states)
+                self._frozen[name].module.eval()
         part = self._frozen[name]
         with torch.no_grad():
             if isinstance(part, SharedPart):

@@ -14,7 +14,7 @@ from cutlayer.models.pretrained import save_weights
 from cutlayer.models.quantise import Quantised, dequantise, quantise
 from cutlayer.models.weights_files import load_weights, shipped
 from cutlayer.sim.build.checks import plan_checked
-from cutlayer.sim.build.initial import initial_states
+from cutlayer.sim.build.initial import initial_weights
 from cutlayer.sim.methods.registry import options_of
 
 RANDOM = "methods=[{ecofed: {init: random}}]"
@@ -161,7 +161,8 @@ def started(init: str, cut: int, weights: Path | str | None = None) -> dict[str,
     (plan,) = plan_checked(loaded, trains=True)
     method, options = options_of(loaded.scenario.methods[0])
     recipe = plan.recipe(method, "ecofed", options)
-    states = initial_states(recipe, method, options, cut=cut)
+    states, frozen = initial_weights(recipe, method, options, cut=cut)
+    assert not frozen
     assert set(states) == {*keys("device", "server")}
     return states[key("device")] | states[key("server")]
 
