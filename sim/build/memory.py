@@ -182,7 +182,7 @@ def _node_memory(
         classes=plan.model.classes,
         label_bytes=plan.info.target_bytes,
     )
-    seen = sum(load.held[: load.rounds * load.participants])  # samples of clients that have sent
+    seen = sum(load.held[: method.clients_received(options, load)])
     codecs = plan.codecs(method).cached_bytes("server", (load.values,), seen)
     replicas = method.server_replicas(options, load.participants)
     one_cut = [(plan.blocks[cuts[0] :], replicas, method.server_batches(options, load))]

@@ -78,6 +78,11 @@ class Ampere(SplitMethod):
         return sum(load.trained) * (FLOAT_BYTES * load.values + load.label_bytes)
 
     @classmethod
+    def clients_received(cls, options: Any, load: ServerLoad) -> int:
+        """Return all clients after the first phase: each of them sends once."""
+        return len(load.held) if load.rounds > options.first_phase else 0
+
+    @classmethod
     def check_dropout(cls, options: Any) -> str | None:  # noqa: ARG003
         """Return a reason: the pool is filled only once."""
         return "ampere needs the activations of every client, which are sent only once"

@@ -31,7 +31,7 @@ from cutlayer.sim.log.intervals import NO_CAUSE, Activity
 from cutlayer.sim.log.updates import UpdateRow
 from cutlayer.sim.methods.fold_work import fold_work
 from cutlayer.sim.methods.members import Members
-from cutlayer.sim.methods.method import Method, MethodOptions, Process, Round
+from cutlayer.sim.methods.method import Method, MethodOptions, Process, Round, ServerLoad
 from cutlayer.sim.methods.permits import Permits
 from cutlayer.sim.methods.staleness import Constant, Staleness
 from cutlayer.sim.methods.update import Update
@@ -87,6 +87,13 @@ class AsyncMethod(Method):
     def server_replicas(cls, options: Any, participants: int) -> int:
         """Return how many replicas of the server block exist at once: one per client in flight."""
         return options.in_flight or participants
+
+    @classmethod
+    def clients_received(cls, options: Any, load: ServerLoad) -> int:
+        """Return the updates of all windows, of any number if they end at times, and those in flight."""
+        if options.window is not None:
+            return len(load.held)
+        return super().clients_received(options, load) + (options.in_flight or load.participants)
 
     @classmethod
     def check_population(cls, options: Any, clients: int, participants: int) -> str | None:  # noqa: ARG003

@@ -200,6 +200,11 @@ class Method(ABC):
         return 0
 
     @classmethod
+    def clients_received(cls, options: Any, load: ServerLoad) -> int:  # noqa: ARG003
+        """Return from how many clients, at most, the server has received activations at the end."""
+        return load.rounds * load.participants
+
+    @classmethod
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:
         """Return the options that affect learning (all of them unless overridden).
 

@@ -147,6 +147,24 @@ def test_fedgkt_without_weights_collects_features_for_one_block(plan_of):
     assert needed(plan) == expected + 40 * (4 * values + 8)
 
 
+@pytest.mark.parametrize(
+    ("method", "clients"),
+    [
+        ("splitfed", 2),  # of a round of two
+        ("{ampere: {first_phase: 0}}", 3),  # all clients send in one round
+        ("{ampere: {first_phase: 1}}", 0),  # and none before it
+        ("{local_loss: {upload_every: 2}}", 2),
+        ("{safsl: {in_flight: 1}}", 3),  # two updates in the window, and one in flight
+        ("{fedoptima: {in_flight: 3, window: {every: 1 s}}}", 3),
+    ],
+)
+def test_a_codec_keeps_values_of_all_clients_that_can_have_sent(plan_of, method, clients):
+    short = "training.rounds=1"
+    plain, plan = plan_of(method, short), plan_of(method, short, "codec={up: aq_sgd}")
+    values = prod(plan.model.activation_shape(1))
+    assert needed(plan) - needed(plain) == 4 * values * 20 * clients
+
+
 def test_a_server_that_is_too_small_is_refused(cli: CommandLine):
     small = "devices={box: {speed: 9 GFLOP/s, memory: 1 MB}}"
     answer = cli.run(small, "topology.star.server.device=box", "methods=[splitfed]")
