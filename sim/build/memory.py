@@ -183,7 +183,7 @@ def _node_memory(
         label_bytes=plan.info.target_bytes,
     )
     seen = sum(load.held[: method.clients_received(options, load)])
-    codecs = plan.codecs(method).cached_bytes("server", (load.values,), seen)
+    codecs = plan.codecs(method, options).cached_bytes("server", (load.values,), seen)
     replicas = method.server_replicas(options, load.participants)
     one_cut = [(plan.blocks[cuts[0] :], replicas, method.server_batches(options, load))]
     return server_bytes(

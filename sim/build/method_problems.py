@@ -10,6 +10,7 @@ from cutlayer.scenarios.batch_norm import STAYS
 from cutlayer.scenarios.codec import Identity
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.messages import problems_of
+from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.scenarios.problems import KeyPath, Problem
 from cutlayer.sim.build.clients import availability, variability
 from cutlayer.sim.build.cuts import cut_path
@@ -114,7 +115,7 @@ def method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Ite
         yield loaded.problem(where, rule)
         return
     for direction in (*DIRECTIONS, *OF_WEIGHTS):
-        codec = plan.codecs(method).of(direction)
+        codec = plan.codecs(method, options).of(direction)
         if codec and (complaint := method.check_codec(options, direction, codec)) is not None:
             yield loaded.problem(path, complaint, entry.label)
             return
@@ -198,11 +199,11 @@ _SENT: Final[dict[Direction, str]] = {
 def codec_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
     """Yield a problem for each codec that no method uses, or that does not fit its tensors."""
     section = plan.scenario.codec
-    known = [registry.METHODS.get(entry.name) for entry in plan.scenario.methods]
+    known = [_directions(entry) for entry in plan.scenario.methods]
     for direction in (*DIRECTIONS, *OF_WEIGHTS) if section is not None else ():
         if isinstance(getattr(section, direction), Identity) or None in known:
             continue
-        users = [method for method in known if method is not None and direction in method.sends]
+        users = [one[0] for one in known if one is not None and direction in one[1]]
         if not users:
             rule = f"has no effect: no method of this scenario sends {_SENT[direction]}"
             yield loaded.problem(("codec", direction), rule)
@@ -221,6 +222,15 @@ def tuning_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
     """Yield a problem for frozen tensors, which runs do not support yet."""
     if plan.scenario.model.tuning.freezes:
         yield loaded.problem(("model",), "has frozen tensors, which runs do not support yet", "")
+
+
+def _directions(entry: MethodEntry) -> tuple[type[Method], tuple[Direction, ...]] | None:
+    """Return a method and the messages that it sends; None if its entry is refused elsewhere."""
+    try:
+        method, options = options_of(entry)
+    except (UnknownMethodError, ValidationError):
+        return None
+    return method, method.directions(options)
 
 
 def batch_norm_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:

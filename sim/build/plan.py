@@ -165,9 +165,10 @@ class Plan:
 
         return build(self.model.spec, seed=0, device="meta")
 
-    def codecs(self, method: type[Method]) -> Codecs:
-        """Return the codecs of a method's messages."""
-        return Codecs(self.scenario.codec, method.sends)
+    def codecs(self, method: type[Method], options: Any = None) -> Codecs:
+        """Return the codecs of a method's messages, by default of all that it may send."""
+        sends = method.sends if options is None else method.directions(options)
+        return Codecs(self.scenario.codec, sends)
 
     def mixed_cuts(self, method: type[Method]) -> MixedCuts | None:
         """Return the states of a method whose clients have different cuts, None if they have one."""
@@ -205,7 +206,7 @@ class Plan:
             options=method.learning_options(options),
             model_source=source_identity(scenario.model.name),
             method_source=source_identity(name),
-            codec=self.codecs(method).spec,
+            codec=self.codecs(method, options).spec,
             batch_norm=scenario.model.batch_norm,
             task=self.task,
             task_source=source_identity(self.task.loss),

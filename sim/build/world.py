@@ -95,7 +95,7 @@ def assemble(
         constant_rates=not topology.profiles,
         has_edges=bool(edge_nodes.names),
         closing=_closing(training.closing),
-        codecs=plan.codecs(method),
+        codecs=plan.codecs(method, options),
     )
     return _with_carry_over(method(world, options), world.closing)
 
@@ -151,7 +151,7 @@ def _learning(
         running,
         method.aggregation(options),
         mixed,
-        plan.codecs(method).cached,
+        plan.codecs(method, options).cached,
     )
 
 

@@ -102,6 +102,11 @@ class EcoFed(EdgeMethod):
         return load.epochs * samples * (each + load.label_bytes)
 
     @classmethod
+    def directions(cls, options: Any) -> tuple[Direction, ...]:
+        """Return activations and, if clients download the device block, weights."""
+        return cls.sends if options.download_device_block else ("up",)
+
+    @classmethod
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:
         """Return the options without those that only cost time and bytes."""
         chosen = {"period", "bits", "aggregation", "edge_rounds"}

@@ -205,6 +205,11 @@ class Method(ABC):
         return load.rounds * load.participants
 
     @classmethod
+    def directions(cls, options: Any) -> tuple[Direction, ...]:  # noqa: ARG003
+        """Return the messages of `sends` that are sent with these options."""
+        return cls.sends
+
+    @classmethod
     def learning_options(cls, options: Any) -> dict[str, Ingredient]:
         """Return the options that affect learning (all of them unless overridden).
 
