@@ -58,8 +58,9 @@ class FeatureSkew(Section):
 class Data(Section):
     """The data set, how many of its samples are used, and their partition among the clients.
 
-    `test_fraction` is for data sets without a test split; `dir` is the folder of the data sets, in
-    torchvision's layout.
+    `test_fraction` is for data sets without a test split. Unless `standardise` is false, inputs are
+    standardised by the means and deviations of the training samples. `dir` is the folder of the data
+    sets, in torchvision's layout.
     """
 
     dataset: Dataset
@@ -69,6 +70,7 @@ class Data(Section):
     test_samples: Count | None = None
     augment: Augment = Augment()
     feature_skew: FeatureSkew | None = None
+    standardise: Switch | None = None
     dir: Text | None = None
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from cutlayer.scenarios.fields import Section, Text, is_object_path, not_empty, rule, unique
+from cutlayer.scenarios.fields import Section, Switch, Text, is_object_path, not_empty, rule, unique
 from cutlayer.scenarios.unions import OneOf, either, is_list
 from cutlayer.suggestion import suggestion
 
@@ -57,10 +57,15 @@ class Classification(Section):
 
 
 class Regression(Section):
-    """One or more numbers for each sample."""
+    """One or more numbers for each sample.
+
+    With `standardise`, the model learns numbers with mean 0 and deviation 1 in the training samples, and
+    metrics are in the units of the data.
+    """
 
     loss: NumberLoss = "mse"
     metrics: Annotated[tuple[NumberMetric, ...], not_empty, unique] = ("mae",)
+    standardise: Switch | None = None
 
 
 class LanguageModel(Section):

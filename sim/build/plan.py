@@ -231,6 +231,7 @@ def info_of(scenario: Scenario, seed: int) -> DatasetInfo:
         test_samples=data.test_samples,
         test_fraction=data.test_fraction,
         seed=seed,
+        standardise=data.standardise is not False,
     )
 
 

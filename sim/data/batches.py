@@ -63,8 +63,10 @@ class Normalisation:
         if self._tokens:
             return
         per_channel = (-1, *(1,) * (len(info.input_shape) - 1))
-        std = torch.tensor(info.std).view(per_channel)
-        self._offset = torch.tensor(info.mean).view(per_channel) / std
+        mean, std = torch.tensor(info.mean), torch.tensor(info.std).view(per_channel)
+        if not info.standardise:
+            mean, std = torch.zeros_like(mean), torch.ones_like(std)
+        self._offset = mean.view(per_channel) / std
         self._factor = 1 / (1.0 * std)
         self._byte_factor = 1 / (255.0 * std) if info.is_image else self._factor
         self._exact = (torch.float32, torch.uint8)

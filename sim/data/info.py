@@ -47,10 +47,11 @@ class DatasetInfo:
     sample is its class (int64), numbers (float32 of `target_shape`), or a token for each of the input's
     (int64). A set without classes counts all samples of a split in one entry, and has no `class_names`.
 
-    `mean` and `std` are per channel, of pixels in 0..1, or per feature; tokens have none. `checksum` is
-    the declared identity, or None if unknown. `has_test` is whether the set has an official test split.
-    Loading scales values in `value_range` to 0..1; without it images are uint8 or float32 in 0..1, and
-    rows may hold any values. `source` reads the set; it is None for sets that are read by name.
+    `mean` and `std` are per channel, of pixels in 0..1, or per feature; tokens have none. Models get
+    inputs that are standardised by them, unless `standardise` is false. `checksum` is the declared
+    identity, or None if unknown. `has_test` is whether the set has an official test split. Values in
+    `value_range` are scaled to 0..1; without it images are uint8 or float32 in 0..1, and rows may hold
+    any values. `source` reads the set; it is None for sets that are read by name.
     """
 
     name: str
@@ -69,6 +70,7 @@ class DatasetInfo:
     target_type: Literal["class", "number", "token"] = "class"
     target_shape: tuple[int, ...] = ()
     vocabulary: int | None = None
+    standardise: bool = True
 
     def __post_init__(self) -> None:
         for problem in self._problems():

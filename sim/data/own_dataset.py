@@ -100,7 +100,7 @@ def _check_targets(info: DatasetInfo, targets: NDArray[Any], split: str) -> None
     if info.target_type == "token":
         _check_tokens(info, targets, f"{split} labels")
         return
-    wrong = np.flatnonzero(~np.isfinite(targets.reshape(len(targets), -1)).all(axis=1))
+    wrong = np.flatnonzero(~np.isfinite(targets).all(axis=tuple(range(1, targets.ndim))))
     if wrong.size:
         raise DataError(
             f"data set {info.name!r}: the label of {split} sample {wrong[0]} holds NaN or infinity"

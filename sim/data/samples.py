@@ -89,8 +89,11 @@ def declaration(
             raise DataError(
                 f"{path}: samples of shape {part.inputs.shape[1:]} do not fit an input_shape of {shape}"
             )
-    if class_names is None:
-        _check_numbers(path, train, test)
+    if test is not None and test.labels.shape[1:] != train.labels.shape[1:]:
+        raise DataError(
+            f"{path}: has test targets of shape {test.labels.shape[1:]}, and training targets of shape "
+            f"{train.labels.shape[1:]}"
+        )
     content = content_hash([array for part in parts for array in part[1:]])
     tested = test
     if tested is None:
@@ -113,28 +116,44 @@ def declaration(
         has_test=test is not None,
         value_range=value_range,
     )
-    info = _standardised(info, train)
+    info = _standardised(info, _train_values(info, train))
     return replace(info, source=InMemory(info, train, tested))
 
 
-def _check_numbers(path: Path | str, train: Samples, test: Samples | None) -> None:
-    """Raise DataError for targets that are not finite, or of another shape in the test split."""
-    for split, part in (("train", train), ("test", test)):
-        if part is None:
-            continue
-        if part.labels.shape[1:] != train.labels.shape[1:]:
-            raise DataError(
-                f"{path}: has test targets of shape {part.labels.shape[1:]}, and training targets of "
-                f"shape {train.labels.shape[1:]}"
-            )
-        wrong = np.flatnonzero(~np.isfinite(part.labels.reshape(len(part.labels), -1)).all(axis=1))
-        if wrong.size:
-            raise DataError(f"{path}: the target of {split} sample {wrong[0]} is NaN or infinite")
+def of_its_training_samples(info: DatasetInfo) -> DatasetInfo:
+    """Return a selection with the means and deviations of its own training samples.
+
+    A set that is not in memory is returned as it is.
+    """
+    source = info.source
+    if not isinstance(source, InMemory) or not info.mean:
+        return info
+    if info.train_samples in (0, len(source.train.labels)):
+        return info
+    chosen = training_indices(info, source.train.classes)
+    selected = _standardised(info, _train_values(info, source.train)[chosen])
+    mark = None if info.checksum is None else f"{info.checksum},standardised"
+    return replace(selected, checksum=mark)
 
 
-def _standardised(info: DatasetInfo, train: Samples) -> DatasetInfo:
-    """Return the declaration with the means and deviations of the scaled training samples."""
-    inputs = checked_values(info, train.inputs.reshape(-1, *info.input_shape), "train")
+def target_scale(info: DatasetInfo) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Return the means and deviations of the numbers of the training targets; None if not in memory."""
+    source = info.source
+    if not isinstance(source, InMemory):
+        return None
+    chosen = source.train.labels[training_indices(info, source.train.classes)]
+    targets = chosen.reshape(len(chosen), -1)
+    mean, std = targets.mean(0, dtype=np.float64), targets.std(0, dtype=np.float64)
+    std[std < MIN_DEVIATION * np.maximum(1.0, abs(mean))] = 1.0
+    return tuple(mean.tolist()), tuple(std.tolist())
+
+
+def _train_values(info: DatasetInfo, train: Samples) -> NDArray[Any]:
+    return checked_values(info, train.inputs.reshape(-1, *info.input_shape), "train")
+
+
+def _standardised(info: DatasetInfo, inputs: NDArray[Any]) -> DatasetInfo:
+    """Return the declaration with the means and deviations of these training inputs."""
     if inputs.dtype == np.uint8 and info.is_image:
         mean, std = _of_bytes(inputs)
     else:

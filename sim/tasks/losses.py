@@ -37,6 +37,17 @@ def weighted_cross_entropy(weights: Tensor) -> Loss:
     return loss
 
 
+def of_standardised(loss: Loss, mean: Tensor, std: Tensor) -> Loss:
+    """Return a loss whose targets are first reduced by their mean and divided by their deviation."""
+
+    def of_scaled(output: Tensor, target: Tensor) -> Tensor:
+        shape = target.shape[1:]
+        shift, scale = (one.to(target.device, target.dtype).view(shape) for one in (mean, std))
+        return loss(output, (target - shift) / scale)
+
+    return of_scaled
+
+
 def _of_values(loss: Loss) -> Loss:
     def of_values(output: Tensor, target: Tensor) -> Tensor:
         return loss(output.view_as(target), target.to(output.dtype))

@@ -17,6 +17,7 @@ from cutlayer.sim.tasks.losses import (
     OF_NUMBERS,
     Loss,
     cross_entropy,
+    of_standardised,
     token_cross_entropy,
     weighted_cross_entropy,
 )
@@ -67,6 +68,8 @@ class Objective:
         self.task = task
         self.classes = classes
         self.loss: Loss = _loss_of(task)
+        if task.target_scale is not None:
+            self.loss = of_standardised(self.loss, *map(torch.tensor, task.target_scale))
         own = [name for name in task.metrics if name not in METRICS[task.kind]]
         self._own = {name: own_callable(name, "metric") for name in own}
         self._names = {name: metric_of(task.kind, name).name for name in task.metrics}
@@ -113,6 +116,10 @@ class Objective:
         """
         kept = [batch.outputs for batch in batches if batch.outputs is not None]
         outputs, targets = map(np.concatenate, zip(*kept, strict=True)) if kept else _NOTHING
+        if kept and self.task.target_scale is not None:
+            mean, std = map(np.array, self.task.target_scale)
+            flat = outputs.reshape(len(outputs), -1) * std + mean
+            outputs = flat.reshape(outputs.shape).astype(outputs.dtype)
         values: dict[str, float] = {}
         for name in self.task.metrics:
             if name in self._own:

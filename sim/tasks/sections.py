@@ -1,9 +1,11 @@
 """The task of a scenario."""
 
+from dataclasses import replace
 from typing import Final
 
 from cutlayer.scenarios.task import Classification, LanguageModel, Regression
 from cutlayer.sim.data.info import DatasetInfo
+from cutlayer.sim.data.samples import target_scale
 from cutlayer.sim.tasks.metric import Metric
 from cutlayer.sim.tasks.task import (
     DEFAULT,
@@ -47,6 +49,14 @@ def task_of(section: Section | None, info: DatasetInfo) -> Task:
             f"{task.kind} needs targets that are {_NOUNS[_TARGETS[task.kind]]}, and data set "
             f"{info.name} has {_NOUNS[info.target_type]}: choose task: {fitting}"
         )
+    if isinstance(section, Regression) and section.standardise:
+        scale = target_scale(info)
+        if scale is None:
+            raise LearningTaskError(
+                f"task.regression.standardise is for data sets in files and torch datasets, and "
+                f"{info.name} is read later: standardise its targets where it is made"
+            )
+        return replace(task, target_scale=scale)
     weights = section.class_weights if isinstance(section, Classification) else None
     if weights is None:
         return task

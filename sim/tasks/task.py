@@ -20,13 +20,15 @@ class Task:
     """What is trained. `loss` and `metrics` are names, or a user's own as `package.module:callable`.
 
     The first metric is the one that curves, targets and comparisons show. `class_weights` multiply the
-    losses of the samples of each class.
+    losses of the samples of each class. `target_scale` has the means and deviations of the targets of a
+    regression, which are standardised for the loss; outputs are scaled back for the metrics.
     """
 
     kind: Kind = "classification"
     loss: str = "cross_entropy"
     metrics: tuple[str, ...] = ("accuracy",)
     class_weights: tuple[float, ...] | None = None
+    target_scale: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
     @property
     def learned(self) -> dict[str, Any]:
@@ -36,6 +38,8 @@ class Task:
             differs = {"kind": self.kind, "loss": self.loss}
         if self.class_weights is not None:
             differs["class_weights"] = list(self.class_weights)
+        if self.target_scale is not None:
+            differs["target_scale"] = list(map(list, self.target_scale))
         return differs
 
     @property

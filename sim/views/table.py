@@ -227,6 +227,11 @@ def _footnotes(
         lines.append(
             f"Means over {len(runs)} seeds with 95 % t-intervals; none if all seeds agree."
         )
+    cure = "A lower training.optimizer.lr"
+    task = runs[0].scenario.get("task")
+    regression = task.get("regression") if isinstance(task, dict) else None
+    if regression is not None and not regression.get("standardise"):
+        cure += ", or task.regression.standardise: true,"
     for label, results in methods.items():
         ended = [(r.seed, r.ended) for r in results if r.ended is not None and not r.stalled]
         if ended:
@@ -236,7 +241,7 @@ def _footnotes(
         if rounds:
             lines.append(
                 f"{label} diverged: its weights were no longer finite in round {min(rounds) + 1}, so "
-                f"its {metric.title} is meaningless. A lower training.optimizer.lr may help."
+                f"its {metric.title} is meaningless. {cure} may help."
             )
     lines += [
         f"{label}: NOT PHYSICAL TIMES, but {results[0].pricing}."

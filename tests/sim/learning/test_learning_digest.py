@@ -98,6 +98,7 @@ LEARNING = {
         "data.test_samples=10"
     ),  # another accuracy curve, though the same weights
     "data.feature_skew": Change("data.feature_skew={noise: 0.3}"),
+    "data.standardise": Change("data.standardise=false"),
     "data.augment.crop": Change("data.augment={crop: true}"),
     "data.augment.flip": Change("data.augment={flip: true}"),
     "model.name": Change("model.name=vgg5"),
