@@ -47,7 +47,7 @@ class Boundaries:
         """Return the tensors that cross after an operation. Raises NoCut with the reason."""
         for name, first, last in self._state_uses.values():
             if first <= after < last:
-                raise NoCut(f"{name} is used before and after it")
+                raise NoCut(f"{name} is used before and after it, and trained")
         found: dict[int, Leaf] = {}
         for node in (self._run.inputs, *self._run.nodes[: after + 1]):
             if node in self._run.data and self._used_after(node, after):
@@ -74,6 +74,8 @@ class Boundaries:
         while source in self._run.recomputable:
             small = min(small, source, key=self._size)
             source = next(parent for parent in source.all_input_nodes if parent in self._run.data)
+        if source is not self._run.inputs:
+            small = min(small, source, key=self._size)
         return [(small, path) for path, _ in leaves(self._run.values[0][small])]
 
     def _size(self, node: fx.Node) -> int:
@@ -163,7 +165,7 @@ def _at(value: object, path: Sequence[int]) -> Tensor:
 
 
 def _state(run: Run, node: fx.Node) -> list[tuple[str, Tensor]]:
-    """Return the parameters and changing buffers that an operation uses, by name."""
+    """Return the trained parameters and changing buffers that an operation uses, by name."""
     found: list[tuple[str, Tensor]] = []
     if node.op == "call_module":
         layer = run.root.get_submodule(str(node.target))
@@ -173,4 +175,8 @@ def _state(run: Run, node: fx.Node) -> list[tuple[str, Tensor]]:
         value = run.values[0][source]
         if source.op == "get_attr" and (isinstance(value, nn.Parameter) or source in run.data):
             found.append((str(source.target), value))
-    return found
+    return [
+        (name, tensor)
+        for name, tensor in found
+        if tensor.requires_grad or not isinstance(tensor, nn.Parameter)
+    ]

@@ -81,9 +81,7 @@ class Pack(nn.Module):
         floats = next(value.dtype for value in values if value.is_floating_point())
         return torch.cat(
             [
-                _dense_gradient(
-                    _as_floats(crossing.sent(value, self.channels_last), floats)
-                ).flatten(1)
+                _flat(_dense_gradient(_as_floats(crossing.sent(value, self.channels_last), floats)))
                 for crossing, value in zip(self.crossings, values, strict=True)
             ],
             dim=1,
@@ -112,6 +110,10 @@ class _DenseGradient(torch.autograd.Function):
 
 
 _dense_gradient: Callable[[Tensor], Tensor] = _DenseGradient.apply
+
+
+def _flat(value: Tensor) -> Tensor:
+    return value.flatten(1) if value.dim() > 1 else value[:, None]
 
 
 def _as_floats(value: Tensor, dtype: torch.dtype) -> Tensor:

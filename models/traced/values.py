@@ -61,22 +61,50 @@ def run_graph(
         ordered = inputs[0].contiguous(memory_format=torch.channels_last)
         last = _values(every, root, ordered, {})
     tensors = {node: any(True for _ in leaves(values[0][node])) for node in every}
-    nodes = [
-        node
-        for position, node in enumerate(every)
-        if node.op not in ("placeholder", "get_attr")
-        and (has_effect(node) or position in changed or (tensors[node] and node.users))
-    ]
-    run = Run(
-        root, tuple(nodes), output, (values[0], values[1]), tensors=tensors, channels_last=last
+    run = Run(root, (), output, (values[0], values[1]), tensors=tensors, channels_last=last)
+    touched = {node for nodes in changed.values() for node in nodes}
+    run.data = _dependent(every, run, touched)
+    run.recomputable = _recomputable(every, run, touched)
+    run.nodes = _early(
+        [
+            node
+            for position, node in enumerate(every)
+            if node.op not in ("placeholder", "get_attr")
+            and (has_effect(node) or position in changed or (tensors[node] and node.users))
+        ],
+        run,
     )
     positions = {node: position for position, node in enumerate(run.nodes)}
     for at, found in changed.items():
         if every[at] in positions:
             run.changed[positions[every[at]]] = found
-    run.data = _dependent(every, run)
-    run.recomputable = _recomputable(every, run)
     return run
+
+
+def _early(nodes: Sequence[fx.Node], run: Run) -> tuple[fx.Node, ...]:
+    """Return the nodes with the recomputable ones moved to where their data are ready.
+
+    What a model computes from its input alone, such as a mask, is then ready at each cut, and the input
+    itself need not cross.
+    """
+    after: dict[fx.Node, list[fx.Node]] = {}
+    rest: list[fx.Node] = []
+    for node in nodes:
+        if node in run.recomputable:
+            (source,) = (source for source in node.all_input_nodes if source in run.data)
+            after.setdefault(source, []).append(node)
+        else:
+            rest.append(node)
+
+    def followed(node: fx.Node) -> Iterator[fx.Node]:
+        for one in after.pop(node, ()):
+            yield one
+            yield from followed(one)
+
+    order = [*followed(run.inputs)]
+    for node in rest:
+        order += [node, *followed(node)]
+    return tuple(order)
 
 
 def _values(
@@ -152,13 +180,12 @@ def _is_tuple(node: fx.Node) -> bool:
     return isinstance(node.meta.get("value"), tuple | list)
 
 
-def _dependent(nodes: Sequence[fx.Node], run: Run) -> set[fx.Node]:
+def _dependent(nodes: Sequence[fx.Node], run: Run, touched: set[fx.Node]) -> set[fx.Node]:
     """Return the nodes of tensors that depend on an input, a parameter, a layer or a draw.
 
-    A tensor that is changed in place counts as data.
+    A tensor that is changed in place, which `touched` are, counts as data.
     """
     found: set[fx.Node] = set()
-    touched = {node for nodes in run.changed.values() for node in nodes}
     for node in nodes:
         if not run.tensors[node]:
             continue
@@ -170,9 +197,9 @@ def _dependent(nodes: Sequence[fx.Node], run: Run) -> set[fx.Node]:
     return found
 
 
-def _recomputable(nodes: Sequence[fx.Node], run: Run) -> set[fx.Node]:
-    found = set()
-    weighted = {node for changed in run.changed.values() for node in changed}
+def _recomputable(nodes: Sequence[fx.Node], run: Run, touched: set[fx.Node]) -> set[fx.Node]:
+    found: set[fx.Node] = set()
+    weighted = {*touched}
     for node in nodes:
         if node not in run.data or node.op == "placeholder":
             continue

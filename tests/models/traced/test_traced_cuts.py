@@ -114,12 +114,11 @@ def test_shared_constants_and_counts_of_what_crosses():
 
 
 def test_of_a_mask_the_smallest_tensor_that_determines_it_crosses():
-    found = outline("traced_nets:Masked", classes=10, input_shape=(12,))
+    found = outline(ModelSpec("traced_nets:Masked", 10, (12,)))
     assert found.cut_number("layers.1") == 3
-    assert found.activation_shape(3) == (
-        2 * 12 * 8 + 12,
-    )  # x, the layer's output, and the tokens' mask
-    assert found.tensors[3] == 3
+    # x, the layer's output, the mask of the tokens, and the position of the last one; not the tokens.
+    assert found.activation_shape(3) == (2 * 12 * 8 + 12 + 1,)
+    assert found.tensors[3] == 4
 
 
 def test_costs_do_not_depend_on_where_a_model_is_cut():

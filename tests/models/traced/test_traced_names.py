@@ -59,6 +59,13 @@ def test_parameters_on_both_sides_forbid_a_cut():
         found.cut_number("middle")
 
 
+def test_frozen_parameters_may_be_on_both_sides():
+    model = build("traced_nets:Frozen", classes=3, input_shape=(4,), seed=0)
+    assert model.block_names == ("first", "middle", "last", "head")
+    device, server = model.split(1)
+    assert torch.equal(server.state_dict()["blocks.2.last.weight"], device[0][0].first.weight)
+
+
 def test_a_submodule_that_cannot_be_traced_is_left_whole():
     found = outlined("DecidesInside")
     assert [block.name for block in found.blocks] == ["first", "decides", "last"]

@@ -234,7 +234,7 @@ class WithoutGradients(nn.Module):
 
 
 class Masked(nn.Module):
-    """An attention mask [batch, 1, 12, 12] is made of the tokens that are not 0."""
+    """An attention mask [batch, 1, 12, 12] is made of the tokens that are not 0, as is the output."""
 
     def __init__(self, classes=10):
         super().__init__()
@@ -249,7 +249,8 @@ class Masked(nn.Module):
         for layer in self.layers:
             q = layer(x)[:, None]
             x = x + functional.scaled_dot_product_attention(q, q, q, attn_mask=mask)[:, 0]
-        return self.head(x[:, 0])
+        last = (torch.arange(tokens.shape[1], device=x.device) * (tokens != 0)).argmax(1)
+        return self.head(x[torch.arange(x.shape[0], device=x.device), last])
 
 
 NETS: dict[str, tuple[int, ...]] = {  # the shapes of their inputs
@@ -281,6 +282,14 @@ class Tied(nn.Module):
 
     def forward(self, x):
         return self.head(self.last(self.middle(self.first(x))))
+
+
+class Frozen(Tied):
+    """The weights that it uses twice are not trained."""
+
+    def __init__(self):
+        super().__init__()
+        self.first.weight.requires_grad_(False)
 
 
 class Decides(nn.Module):
