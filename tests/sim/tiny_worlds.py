@@ -18,6 +18,7 @@ from small_scenarios import STAR, read
 
 from cutlayer.models.block_cost import BlockCost, LayerCost
 from cutlayer.models.outline import ModelOutline
+from cutlayer.models.spec import ModelSpec
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.build.world import assemble
@@ -112,9 +113,7 @@ class Outline(ModelOutline):
 
 
 OUTLINE = Outline(
-    name="tiny",
-    input_shape=(1, 2, 2),
-    classes=3,
+    spec=ModelSpec("tiny", classes=3, input_shape=(1, 2, 2)),
     feature_blocks=1,
     min_batch=1,
     shapes=((1, 2, 2), (4,), (4,)),
