@@ -27,7 +27,7 @@ from cutlayer.sim.data.datasets import Dataset, DatasetInfo, describe
 from cutlayer.sim.data.feature_skew import FeatureSkew
 from cutlayer.sim.data.given_split import GivenPartition, given_partition
 from cutlayer.sim.data.partition import PARTITIONS, Held, PartitionError, partition
-from cutlayer.sim.data.samples import partition_by_group
+from cutlayer.sim.data.samples import of_its_training_samples, partition_by_group
 from cutlayer.sim.learning.digest import Ingredient, source_identity
 from cutlayer.sim.learning.mixed_cuts import MixedCuts
 from cutlayer.sim.learning.recipe import Optimizer, Recipe, Schedule
@@ -225,14 +225,14 @@ def make_plan(scenario: Scenario, seed: int) -> Plan:
 def info_of(scenario: Scenario, seed: int) -> DatasetInfo:
     """Return the declaration of the data set; only one in the user's files is read. Raises DataError."""
     data = scenario.data
-    return describe(
+    info = describe(
         declared_data(data, numbers=isinstance(scenario.task, Regression)),
         train_samples=data.train_samples,
         test_samples=data.test_samples,
         test_fraction=data.test_fraction,
         seed=seed,
-        standardise=data.standardise is not False,
     )
+    return info.as_it_is() if data.standardise is False else of_its_training_samples(info)
 
 
 def shards_of(scenario: Scenario, seed: int, info: DatasetInfo, clients: Sequence[str]) -> Held:

@@ -18,7 +18,6 @@ from cutlayer.sim.data.readers import Chunk, Split, data_directory
 from cutlayer.sim.data.readers.cifar import read_cifar
 from cutlayer.sim.data.readers.digits import read_digits
 from cutlayer.sim.data.readers.idx import read_mnist
-from cutlayer.sim.data.samples import of_its_training_samples
 from cutlayer.sim.data.selection import collect, divided
 
 if TYPE_CHECKING:
@@ -72,20 +71,14 @@ def describe(
     test_fraction: float | None = None,
     seed: int = 0,
     input_shape: tuple[int, ...] | None = None,
-    standardise: bool = True,
 ) -> DatasetInfo:
     """Return the declaration of a data set and a selection of its samples, without reading data.
 
     `name` may also be a declaration. `cutlayer.sim.data.info` explains the options. `input_shape` is
-    3x32x32 by default; MNIST and Fashion-MNIST are also available as 1x28x28. Without `standardise`,
-    inputs keep their means and deviations. Raises DataError.
+    3x32x32 by default; MNIST and Fashion-MNIST are also available as 1x28x28. Raises DataError.
     """
     whole = name if isinstance(name, DatasetInfo) else _whole(name, input_shape)
-    selected = whole.select(Selection(train_samples, test_samples, test_fraction, seed))
-    if standardise:
-        return of_its_training_samples(selected)
-    mark = None if selected.checksum is None else f"{selected.checksum},as they are"
-    return replace(selected, standardise=False, checksum=mark)
+    return whole.select(Selection(train_samples, test_samples, test_fraction, seed))
 
 
 def load(dataset: str | DatasetInfo, data_dir: Path | str | None = None) -> Dataset:

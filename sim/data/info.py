@@ -170,6 +170,11 @@ class DatasetInfo:
         """Return the number of test samples."""
         return sum(self.test_counts)
 
+    def as_it_is(self) -> Self:
+        """Return the declaration of the set whose inputs are not standardised."""
+        mark = None if self.checksum is None else f"{self.checksum},as it is"
+        return replace(self, standardise=False, checksum=mark)
+
     def select(self, selection: Selection) -> Self:
         """Return the declaration of a selection of this set's samples. Raises DataError."""
         assert self.selection is None, "a selection of a selection has no declared identity"
