@@ -43,11 +43,16 @@ class Boundaries:
                 found[id(tensor)] = known, first, position
         return found
 
+    @cached_property
+    def _trained(self) -> set[str]:
+        return {name for name, _ in self._run.root.named_parameters(remove_duplicate=False)}
+
     def crossing(self, after: int) -> tuple[list[Leaf], list[Crossing]]:
         """Return the tensors that cross after an operation. Raises NoCut with the reason."""
         for name, first, last in self._state_uses.values():
+            how = "trained" if name in self._trained else "used"
             if first <= after < last:
-                raise NoCut(f"{name} is used before and after it, and trained")
+                raise NoCut(f"{name} is {how} before and after it")
         found: dict[int, Leaf] = {}
         for node in (self._run.inputs, *self._run.nodes[: after + 1]):
             if node in self._run.data and self._used_after(node, after):

@@ -54,7 +54,7 @@ def test_parameters_on_both_sides_forbid_a_cut():
     assert [block.name for block in found.blocks] == ["last", "head"]
     with pytest.raises(
         CutError,
-        match=r"^traced_nets:Tied cannot be cut after 'middle': first.weight is used before and after",
+        match=r"^traced_nets:Tied cannot be cut after 'middle': first.weight is trained before and",
     ):
         found.cut_number("middle")
 

@@ -136,7 +136,7 @@ def test_show_model_lists_cuts_and_says_why_others_are_none(cli: CommandLine) ->
     assert said.code == 0, said.err
     assert "39 parameters for 3 classes, 2 blocks" in said.out.replace("\n", " ")
     assert (
-        "It cannot be cut after first, middle: first.weight is used before and after it."
+        "It cannot be cut after first, middle: first.weight is trained before and after it."
         in said.out
     )
     unet = cli("show", "nets:UNet", "--input-shape", "3x16x16").out
