@@ -1,10 +1,17 @@
 """The forms of data sets that have no name: those in the user's files, and one that is only declared."""
 
 from math import prod
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from cutlayer.scenarios.data_texts import (
+    Fortunes,
+    Length,
+    PlainText,
+    TextFolder,
+    Tokenizer,
+)
 from cutlayer.scenarios.fields import (
     Count,
     DatasetName,
@@ -89,10 +96,11 @@ class Window(Section):
 
 
 class Table(_Files):
-    """A data set in tables: one column has the labels, the others the features, or `image` the images.
+    """A data set in tables: one column has the labels, the others the features.
 
     Several columns of labels are the numbers of a regression. Columns among `categories` have texts, and
-    each of their values becomes a feature.
+    each of their values becomes a feature. Instead of features, the column `image` has images, or the
+    column `text` has texts that become `length` tokens each.
     """
 
     label: Annotated[Text | LabelNames, either(Text, LabelNames, is_list)] = "label"
@@ -100,15 +108,26 @@ class Table(_Files):
     categories: Names = ()
     image: Text | None = None
     window: Window | None = None
+    text: Text | None = None
+    tokenizer: Tokenizer | None = None
+    length: Length | None = None
 
     @model_validator(mode="after")
-    def _images_or_features(self) -> Self:
+    def _one_kind_of_input(self) -> Self:
         if self.image is not None and (self.features is not None or self.categories):
             raise rule("must have either image or features, not both")
         if self.window is not None:
             for field in ("image", "input_shape"):
                 if getattr(self, field) is not None:
                     raise rule(f"must have either window or {field}, not both")
+        if self.text is None:
+            for field in ("tokenizer", "length"):
+                if getattr(self, field) is not None:
+                    raise rule(f"must have text, the column of the texts, to have {field}")
+            return self
+        for field in ("image", "features", "categories", "input_shape", "value_range", "window"):
+            if getattr(self, field):
+                raise rule(f"must have either text or {field}, not both")
         return self
 
 
@@ -177,7 +196,18 @@ class Declared(Section):
 
 
 DescribedDataset = Annotated[
-    Leaf | Csv | Jsonl | Parquet | Arrow | Images | Npz | TorchSet | Declared,
+    Leaf
+    | Csv
+    | Jsonl
+    | Parquet
+    | Arrow
+    | Images
+    | Npz
+    | TorchSet
+    | Fortunes
+    | TextFolder
+    | PlainText
+    | Declared,
     OneOf(
         csv=Csv,
         jsonl=Jsonl,
@@ -186,10 +216,19 @@ DescribedDataset = Annotated[
         images=Images,
         npz=Npz,
         torch=TorchSet,
+        fortunes=Fortunes,
+        text_folder=TextFolder,
+        text=PlainText,
         leaf=Leaf,
         declared=Declared,
     ),
 ]
+
+
+def _is_described(value: Any) -> bool:
+    return is_mapping(value) or value == "fortunes"  # which has no field that must be given
+
+
 Dataset = Annotated[
-    DatasetName | DescribedDataset, either(DatasetName, DescribedDataset, is_mapping)
+    DatasetName | DescribedDataset, either(DatasetName, DescribedDataset, _is_described)
 ]

@@ -4,12 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from cutlayer.models.packaged import packaged
 from cutlayer.models.weights_files import shipped
 from cutlayer.scenarios.aliases import fits
 from cutlayer.scenarios.problems import KeyPath
 from cutlayer.scenarios.shipped import shipped_traces
 
 Place = Callable[[KeyPath, str], str]
+
+_TABLES: Final = ("csv", "jsonl", "parquet", "arrow")
+_TEXTS: Final = ("text_folder", "text")
 
 # By the top-level key; `*` stands for one key or entry.
 _FIELDS: Final = {
@@ -19,9 +23,12 @@ _FIELDS: Final = {
         "partition.file.path",
         *(
             f"dataset.{form}{field}"
-            for form in ("leaf", "csv", "jsonl", "parquet", "arrow", "images", "npz")
+            for form in (*_TABLES, *_TEXTS, "leaf", "images", "npz")
             for field in ("", ".train", ".test")
         ),
+        "dataset.fortunes.folder",
+        *(f"dataset.{form}.tokenizer.file" for form in (*_TABLES, *_TEXTS, "fortunes")),
+        *(f"dataset.{form}.tokenizer.file.file" for form in (*_TABLES, *_TEXTS, "fortunes")),
     ),
     "devices": ("*.profile",),
     "speeds": ("*.scores",),
@@ -35,7 +42,7 @@ _RATES: Final = ("up", "down", "rate")  # of a link or medium, anywhere in a top
 def place_files(data: Any, place: Place, path: KeyPath = ()) -> Any:
     """Return a scenario's plain data, or what stands at `path` of it, with `place` applied to files.
 
-    Names of shipped traces and weights stay.
+    Names of shipped traces and weights, and of tokenizers in installed packages, stay.
     """
     if isinstance(data, dict):
         return {key: place_files(value, place, (*path, key)) for key, value in data.items()}
@@ -63,5 +70,7 @@ def _is_file(value: str, path: KeyPath) -> bool:
     for pattern in _FIELDS[str(path[0])]:
         keys = pattern.split(".")
         if fits(keys, path[1:]):
+            if "tokenizer" in keys:
+                return packaged(value) is None
             return keys[-1] != "weights" or shipped(value) is None
     return False

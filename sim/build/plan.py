@@ -16,7 +16,6 @@ from cutlayer.models.block_cost import BlockCost
 from cutlayer.models.outline import ModelOutline
 from cutlayer.scenarios.partition import ByColumn, ByUser, Dirichlet, GivenSplit, Shards
 from cutlayer.scenarios.schema import Scenario
-from cutlayer.scenarios.task import Regression
 from cutlayer.sim.build.cuts import cuts_of_clients, model_of, numbered_control, numbered_cuts
 from cutlayer.sim.build.data_sets import declared_data
 from cutlayer.sim.build.topology import make_topology
@@ -32,7 +31,7 @@ from cutlayer.sim.learning.digest import Ingredient, source_identity
 from cutlayer.sim.learning.mixed_cuts import MixedCuts
 from cutlayer.sim.learning.recipe import Optimizer, Recipe, Schedule
 from cutlayer.sim.methods.method import Method
-from cutlayer.sim.tasks.sections import task_of
+from cutlayer.sim.tasks.sections import target_of, task_of
 from cutlayer.sim.tasks.task import Task
 from cutlayer.topologies import Topology
 
@@ -226,7 +225,7 @@ def info_of(scenario: Scenario, seed: int) -> DatasetInfo:
     """Return the declaration of the data set; only one in the user's files is read. Raises DataError."""
     data = scenario.data
     info = describe(
-        declared_data(data, numbers=isinstance(scenario.task, Regression)),
+        declared_data(data, target_of(scenario.task)),
         train_samples=data.train_samples,
         test_samples=data.test_samples,
         test_fraction=data.test_fraction,

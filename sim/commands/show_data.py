@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from cutlayer.sim.commands.console import CommandConsole, make_console
 from cutlayer.sim.data.datasets import load
 from cutlayer.sim.data.label_counts import dealt_counts, label_counts, label_skew
 from cutlayer.sim.data.partition import Partition
+from cutlayer.sim.data.samples import InMemory, TokenNotes
 from cutlayer.sim.files.atomic import check_output_file, write_text
 from cutlayer.sim.run.run import data_folder, load_scenario
 from cutlayer.sim.views.columns import Column, print_columns
@@ -24,6 +26,7 @@ from cutlayer.sim.views.holdings import Holdings, write_holdings
 PICTURES: Final = (".png", ".svg", ".pdf")
 MAX_ROWS: Final = 40
 MAX_COLUMNS: Final = 20
+EXAMPLE_LETTERS: Final = 90
 LARGEST: Final = 3  # classes of a client that are named where there are more columns than fit
 
 
@@ -114,6 +117,26 @@ def _print(holdings: Holdings, plan: Plan, console: CommandConsole) -> None:
         f"label skew: {label_skew(counts):.2f} (distance of a client's mix of classes from that of all, "
         f"on average; 0: the same mix, 1: nothing in common)"
     )
+    source = plan.info.source
+    if isinstance(source, InMemory) and source.notes is not None:
+        for line in token_lines(source.notes, source.train.inputs.size, plan.info.input_shape[0]):
+            console.print(line)
+
+
+def token_lines(notes: TokenNotes, places: int, length: int) -> list[str]:
+    """Return what is said of training texts; `places` are the tokens of all samples with padding."""
+    text = notes.tokens / places
+    lines = [
+        f"tokens: {notes.tokenizer}, a vocabulary of {notes.vocabulary:,}, padding {notes.padding}",
+        f"texts of the training files: {notes.texts:,}; {notes.cut / notes.texts:.1%} have more than"
+        f" {length:,} tokens and are cut",
+        f"tokens of their samples: {text:.1%} text, {1 - text:.1%} padding"
+        + (f", {notes.unknown / places:.1%} unknown words" if notes.unknown else ""),
+    ]
+    for label, example in notes.examples:
+        shown = shorten(example, EXAMPLE_LETTERS, placeholder=" ...")
+        lines.append(f"  {label}: {shown}" if label else f"  {shown}")
+    return lines
 
 
 def _largest(row: NDArray[np.int64], classes: Sequence[str]) -> str:

@@ -22,6 +22,7 @@ from typing import Any, Final, Literal, Self
 
 from cutlayer.errors import UserError
 
+IGNORED: Final = -100  # the target of padding, as torch's cross entropy has it
 VALUE_BYTES: Final = {"number": 4, "token": 8, "class": 8}  # float32, int64, int64
 
 
@@ -43,9 +44,10 @@ class Selection:
 class DatasetInfo:
     """A declared data set: images of shape (channels, height, width), or rows of (features,).
 
-    Inputs are numbers, or tokens: int64 numbers below `vocabulary`, of shape (length,). The target of a
-    sample is its class (int64), numbers (float32 of `target_shape`), or a token for each of the input's
-    (int64). A set without classes counts all samples of a split in one entry, and has no `class_names`.
+    Inputs are numbers, or tokens: int64 numbers below `vocabulary`, of shape (length,); `padding` is the
+    token that fills short texts, if there is one. The target of a sample is its class (int64), numbers
+    (float32 of `target_shape`), or a token for each of the input's (int64), `IGNORED` for padding. A set
+    without classes counts all samples of a split in one entry, and has no `class_names`.
 
     `mean` and `std` are per channel, of pixels in 0..1, or per feature; tokens have none. Models get
     inputs that are standardised by them, unless `standardise` is false. `checksum` is the declared
@@ -71,6 +73,7 @@ class DatasetInfo:
     target_shape: tuple[int, ...] = ()
     vocabulary: int | None = None
     standardise: bool = True
+    padding: int | None = None
 
     def __post_init__(self) -> None:
         for problem in self._problems():
@@ -108,6 +111,8 @@ class DatasetInfo:
         tokens = "token" in (self.input_type, self.target_type)
         if tokens and (self.vocabulary is None or self.vocabulary < 1):
             yield f"tokens need a vocabulary, the number of different ones, got {self.vocabulary}"
+        if self.padding is not None and not 0 <= self.padding < (self.vocabulary or 0):
+            yield f"padding must be a token of the vocabulary, got {self.padding}"
         if self.input_type == "token" and len(self.input_shape) != 1:
             yield f"tokens have an input_shape of (length,), got {self.input_shape}"
         if not self.has_classes and len(self.train_counts) != 1:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cutlayer.models.own_object import import_own_or, reason_of
 from cutlayer.sim.data.catalogue import DATASETS
-from cutlayer.sim.data.info import DataError, DatasetInfo
+from cutlayer.sim.data.info import IGNORED, DataError, DatasetInfo
 from cutlayer.sim.data.readers import Chunk, Split
 from cutlayer.suggestion import suggestion
 
@@ -98,7 +98,13 @@ def _checked(info: DatasetInfo, loaded: object, split: Split) -> Chunk:
 
 def _check_targets(info: DatasetInfo, targets: NDArray[Any], split: str) -> None:
     if info.target_type == "token":
-        _check_tokens(info, targets, f"{split} labels")
+        real = targets != IGNORED
+        _check_tokens(info, targets[real], f"{split} labels")
+        empty = np.flatnonzero(~real.any(axis=1))
+        if empty.size:
+            raise DataError(
+                f"data set {info.name!r}: the label of {split} sample {empty[0]} is nothing but padding"
+            )
         return
     wrong = np.flatnonzero(~np.isfinite(targets).all(axis=tuple(range(1, targets.ndim))))
     if wrong.size:

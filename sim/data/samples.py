@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,9 @@ BYTE_VALUES: Final = 256
 class Samples(NamedTuple):
     """Samples in the order of their files.
 
-    `labels` are the classes, int64 [n], or numbers, float32 [n, ...]. `groups` are the users, or the
-    values of the column that the partition names; `owners` has the index of each sample's group, and is
-    empty without groups.
+    `labels` are classes, int64 [n], numbers, float32 [n, ...], or the next tokens, int64 [n, length].
+    `groups` are the users, or the values of the column that the partition names; `owners` has the index
+    of each sample's group, and is empty without groups.
     """
 
     groups: tuple[str, ...]
@@ -35,9 +35,28 @@ class Samples(NamedTuple):
 
     @property
     def classes(self) -> Ints:
-        """Return the class of each sample; 0 for samples whose targets are numbers."""
-        is_class = self.labels.dtype.kind != "f"
+        """Return the class of each sample; 0 for samples whose targets are numbers or tokens."""
+        is_class = self.labels.dtype.kind != "f" and self.labels.ndim == 1
         return self.labels if is_class else np.zeros(len(self.labels), np.int64)
+
+
+@dataclass(frozen=True)
+class TokenNotes:
+    """What is said of the tokens of the training texts.
+
+    `cut` counts the texts with more tokens than a sample has, `tokens` those of all samples without
+    padding, and `unknown` those among them that are not in the vocabulary, if it has a token for them.
+    `examples` are the beginnings of some texts, with their classes.
+    """
+
+    tokenizer: str
+    vocabulary: int
+    padding: int
+    texts: int
+    cut: int
+    tokens: int
+    unknown: int | None
+    examples: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +66,7 @@ class InMemory:
     info: DatasetInfo
     train: Samples
     test: Samples
+    notes: TokenNotes | None = None
 
     def __call__(self, data_dir: Path | None) -> Any:
         """Return the data set, as a user's own data set does."""
@@ -74,10 +94,12 @@ def declaration(
     class_names: Sequence[str] | None,
     input_shape: tuple[int, ...] | None = None,
     value_range: tuple[float, float] | None = None,
+    notes: TokenNotes | None = None,
 ) -> DatasetInfo:
     """Return the declaration of samples whose labels are below the number of class names.
 
-    Without class names, the labels are numbers.
+    Without class names, the labels are numbers, or tokens if there are `notes`. These are of inputs that
+    are tokens.
 
     Its identity is the hash of the samples. Means and standard deviations are those of the training
     samples. `input_shape` is that of the samples by default. Raises DataError.
@@ -102,22 +124,31 @@ def declaration(
     counts = [
         tuple(np.bincount(part.classes, minlength=classes).tolist()) for part in (train, tested)
     ]
+    identity = f"{kind}:{content}:{value_range}"
+    if notes is not None:
+        identity += f":{notes.vocabulary}:{notes.padding}"
+    of_samples: Literal["number", "token"] = "number" if notes is None else "token"
+    is_number = class_names is None and notes is None
     info = DatasetInfo(
         name=f"{kind}:{path}",
         input_shape=tuple(shape),
         train_counts=counts[0],
         test_counts=counts[1],
-        mean=(0.0,) * shape[0],
-        std=(1.0,) * shape[0],
+        mean=(0.0,) * shape[0] if notes is None else (),
+        std=(1.0,) * shape[0] if notes is None else (),
         class_names=tuple(class_names or ()),
-        target_type="class" if class_names is not None else "number",
-        target_shape=() if class_names is not None else train.labels.shape[1:],
-        checksum=f"{kind}:{content}:{value_range}",
+        target_type="class" if class_names is not None else of_samples,
+        target_shape=train.labels.shape[1:] if is_number else (),
+        checksum=identity,
         has_test=test is not None,
         value_range=value_range,
+        input_type=of_samples,
+        vocabulary=None if notes is None else notes.vocabulary,
+        padding=None if notes is None else notes.padding,
     )
-    info = _standardised(info, _train_values(info, train))
-    return replace(info, source=InMemory(info, train, tested))
+    if notes is None:
+        info = _standardised(info, _train_values(info, train))
+    return replace(info, source=InMemory(info, train, tested, notes))
 
 
 def of_its_training_samples(info: DatasetInfo) -> DatasetInfo:
@@ -187,7 +218,7 @@ def partition_by_group(info: DatasetInfo, clients: int, rule: str) -> GivenParti
         raise PartitionError(
             f"{rule}: the samples of {info.name} do not belong to users, as LEAF's do"
             if rule == "users"
-            else f"{rule}: the samples of {info.name} have no columns (csv, jsonl, parquet and arrow do)"
+            else f"{rule}: the samples of {info.name} have no columns (tables and texts do)"
         )
     groups = len(source.train.groups)
     if groups < clients:

@@ -5,24 +5,32 @@ file names the classes of a numbered column, these numbers are kept.
 """
 
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from math import isfinite
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cutlayer.sim.data.cells import (
+    append_values,
+    full_texts_in,
+    images_in,
+    joined,
+    numbers_in,
+    texts_in,
+)
 from cutlayer.sim.data.classes import WHOLE, classes_of, in_order, numbered
 from cutlayer.sim.data.given_split import EMPTY
 from cutlayer.sim.data.info import DataError, DatasetInfo
 from cutlayer.sim.data.readers.arrow import ArrowFile
 from cutlayer.sim.data.readers.files import Stamps, data_files, stamps
-from cutlayer.sim.data.readers.pictures import check_shape, decoded
-from cutlayer.sim.data.readers.rows import MISSING, CsvFile, JsonLinesFile, RowFile
+from cutlayer.sim.data.readers.pictures import check_shape
+from cutlayer.sim.data.readers.rows import CsvFile, JsonLinesFile, RowFile
 from cutlayer.sim.data.samples import Samples, declaration
+from cutlayer.sim.data.texts import TextOptions, Texts, text_declaration
 from cutlayer.sim.data.windows import Window, window_inputs, window_rows, window_targets
 from cutlayer.suggestion import suggestion
 
@@ -34,8 +42,7 @@ ENDINGS: Final[dict[Format, tuple[str, ...]]] = {
     "arrow": (".arrow",),
 }
 IMAGE_SHAPE: Final = (3, 32, 32)
-LARGEST: Final = float(np.finfo(np.float32).max)
-IF_TEXT: Final = "name the column among `categories` if it is text"
+IF_TEXT: Final = "name the column among `categories`, or as `text`, if it is text"
 IF_CLASS: Final = "choose task: classification if it is a class"
 
 
@@ -45,7 +52,8 @@ class Columns:
 
     `features` are all other columns by default. Those among `categories` are texts, of which each value
     becomes a feature that is 0 or 1. `image` has images instead: names of files, relative to the table's
-    folder, or their content. `group` is the column of a natural partition.
+    folder, or their content; and `text` has texts, which `texts` says how to tokenise. `group` is the
+    column of a natural partition.
 
     The `label` has classes, or with `numbers` one or more numbers; several columns become one target in
     this order. With `window`, a sample is a window of rows.
@@ -61,10 +69,14 @@ class Columns:
     delimiter: str | None = None
     numbers: bool = False
     window: Window | None = None
+    text: str | None = None
+    texts: TextOptions | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Return the columns of the label."""
+        """Return the columns of the label; none if the target is the next token of a text."""
+        if self.texts is not None and self.texts.predicts:
+            return ()
         return (self.label,) if isinstance(self.label, str) else self.label
 
     @property
@@ -80,23 +92,32 @@ def table_declaration(
     """Read the files, or folders of files, of a table and return its declaration. Raises DataError."""
     parts = [path for path in (train, test) if path is not None]
     files = [file for path in parts for file in data_files(path, ENDINGS[kind])]
-    return _declaration(kind, train, test, columns, stamps(files))
+    tokenizer = () if columns.texts is None else columns.texts.tokenizer.stamps()
+    return _declaration(kind, train, test, columns, stamps(files), tokenizer)
 
 
 @lru_cache(maxsize=1)  # shared by the seeds of a scenario and the points of a study
 def _declaration(
-    kind: Format, train: Path, test: Path | None, columns: Columns, files: Stamps
+    kind: Format,
+    train: Path,
+    test: Path | None,
+    columns: Columns,
+    files: Stamps,
+    tokenizer: Stamps,
 ) -> DatasetInfo:
-    del files
+    del files, tokenizer
     parts = [_Part.read(kind, path, columns) for path in (train, test) if path is not None]
     if any(part.class_names != parts[0].class_names for part in parts):
         raise DataError(f"{test}: names other classes than {train}")
     names = None
-    if not columns.numbers:
+    if columns.labels and not columns.numbers:
         names = parts[0].class_names or classes_of(
             {label for part in parts for label in part.labels},
             f"{train}: column {columns.labels[0]!r}",
         )
+    if columns.texts is not None:
+        texts = [part.full_texts(names) for part in parts]
+        return text_declaration(kind, train, *texts, options=columns.texts, class_names=names)
     categories = {
         name: in_order({value for part in parts for value in part.texts[name]})
         for name in parts[0].texts
@@ -121,7 +142,7 @@ def _declaration(
 
 @dataclass
 class _Part:
-    """The columns of one split: numbers by column, and texts that become classes or features."""
+    """The columns of one split: numbers by column, and texts that become classes, features or tokens."""
 
     path: Path
     features: tuple[str, ...]
@@ -133,6 +154,7 @@ class _Part:
     groups: list[str] = field(default_factory=list)
     recordings: list[tuple[int, str]] = field(default_factory=list)
     rows: int = 0
+    whole: Texts = field(default_factory=Texts)
 
     @classmethod
     def read(cls, kind: Format, path: Path, columns: Columns) -> "_Part":
@@ -141,8 +163,8 @@ class _Part:
             rows = _row_file(kind, file, columns.delimiter)
             features = _features(rows, columns)
             if part is None:
-                names = None if columns.numbers else rows.class_names(columns.labels[0])
-                part = cls(path, features, names)
+                named = [] if columns.numbers else columns.labels[:1]
+                part = cls(path, features, next(map(rows.class_names, named), None))
             part._add(rows, columns, number)
         assert part is not None
         if not part.rows:
@@ -158,26 +180,33 @@ class _Part:
             self.rows += len(where)
             for name in self.features:
                 values = block.columns[name]
-                if name == columns.image:
-                    pixels = _images(values, where, file.path, columns.input_shape or IMAGE_SHAPE)
+                if name == columns.text:
+                    self.whole.texts += full_texts_in(values, where, name)
+                    self.whole.where += where
+                elif name == columns.image:
+                    pixels = images_in(values, where, file.path, columns.input_shape or IMAGE_SHAPE)
                     self.numbers.setdefault(name, []).append(pixels)
                 elif name in columns.categories:
-                    self.texts.setdefault(name, []).extend(_texts(values, where, name))
+                    self.texts.setdefault(name, []).extend(texts_in(values, where, name))
                 else:
-                    _append(self.numbers, name, _numbers(values, where, name, IF_TEXT), where)
+                    append_values(
+                        self.numbers, name, numbers_in(values, where, name, IF_TEXT), where
+                    )
             for name in columns.labels:
                 values = block.columns[name]
                 if columns.numbers:
-                    _append(self.targets, name, _numbers(values, where, name, IF_CLASS), where)
+                    append_values(
+                        self.targets, name, numbers_in(values, where, name, IF_CLASS), where
+                    )
                 else:
-                    self.labels += _texts(values, where, name)
+                    self.labels += texts_in(values, where, name)
             if columns.group is not None:
-                self.groups += _texts(block.columns[columns.group], where, columns.group)
+                self.groups += texts_in(block.columns[columns.group], where, columns.group)
             if columns.window is not None:
                 recording = columns.window.group
                 keys = [""] * len(where)
                 if recording is not None:
-                    keys = _texts(block.columns[recording], where, recording)
+                    keys = texts_in(block.columns[recording], where, recording)
                 self.recordings += [(number, key) for key in keys]
         if self.class_names is not None:
             for label in self.labels:
@@ -186,6 +215,13 @@ class _Part:
                         f"{file.path}: column {columns.labels[0]!r}: {label[:40]!r} is not one of the"
                         f" {len(self.class_names)} classes that the file names"
                     )
+
+    def full_texts(self, names: Sequence[str] | None) -> Texts:
+        """Return the texts, with labels that are `names`."""
+        labels = self.labels
+        if self.class_names is not None and names is not None:
+            labels = [names[int(label)] for label in labels]
+        return replace(self.whole, labels=labels, groups=self.groups)
 
     def samples(
         self, names: Sequence[str] | None, categories: dict[str, tuple[str, ...]]
@@ -201,33 +237,14 @@ class _Part:
                 inputs.append(whole if whole.ndim > 1 else whole[:, np.newaxis])
         labels: NDArray[Any]
         if names is None:
-            labels = _joined([np.concatenate(blocks) for blocks in self.targets.values()])
+            labels = joined([np.concatenate(blocks) for blocks in self.targets.values()])
         elif self.class_names is None:
             labels = numbered(self.labels, names)
         else:
             labels = np.array([int(label) for label in self.labels], np.int64)
         groups = in_order(set(self.groups))
         owners = numbered(self.groups, groups) if self.groups else EMPTY
-        return Samples(groups, _joined(inputs), labels, owners)
-
-
-def _joined(columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Return a column as it is, and several as the values of rows."""
-    if len(columns) == 1:
-        return columns[0]
-    return np.concatenate([one.reshape(len(one), -1) for one in columns], axis=1)
-
-
-def _append(
-    columns: dict[str, list[NDArray[Any]]], name: str, values: NDArray[Any], where: Sequence[str]
-) -> None:
-    blocks = columns.setdefault(name, [])
-    if blocks and values.shape[1:] != blocks[0].shape[1:]:
-        raise DataError(
-            f"{where[0]}: column {name!r}: has values of shape {values.shape[1:]}, and those before"
-            f" {blocks[0].shape[1:]}"
-        )
-    blocks.append(values)
+        return Samples(groups, joined(inputs), labels, owners)
 
 
 def _windows(part: _Part, rows: Samples, window: Window) -> Samples:
@@ -253,6 +270,8 @@ def _features(file: RowFile, columns: Columns) -> tuple[str, ...]:
     if columns.image is not None:
         check_shape(columns.input_shape or IMAGE_SHAPE)
         return (columns.image,)
+    if columns.text is not None:
+        return (columns.text,)
     if columns.features is not None:
         for name in columns.labels:
             if name in columns.features:
@@ -279,80 +298,3 @@ def _check_column(file: RowFile, name: str) -> None:
         ):
             hint = f"; its header is {file.names[0][:60]!r}: name the delimiter"
         raise DataError(f"{file.path}: has no column {name!r}{hint}")
-
-
-def _numbers(values: Any, where: Sequence[str], name: str, hint: str) -> NDArray[np.float32]:
-    """Return a column of numbers, or of lists of numbers of one shape, as float32 [rows, ...].
-
-    `hint` is for a value that is not a number.
-    """
-    try:
-        numbers = np.asarray(values, np.float64)
-    except (TypeError, ValueError, OverflowError):
-        numbers = None
-    if numbers is not None and np.isfinite(numbers).all() and (abs(numbers) <= LARGEST).all():
-        return numbers.astype(np.float32)
-    shape: tuple[int, ...] | None = None
-    for value, at in zip(values, where, strict=True):
-        place = f"{at}: column {name!r}"
-        _check_present(value, place, MISSING)
-        try:
-            one = np.asarray(value, np.float64)
-        except (TypeError, ValueError, OverflowError):
-            kind = "a list of numbers" if isinstance(value, list) else "a number"
-            rule = f"{str(value)[:40]!r} is not {kind}"
-            raise DataError(f"{place}: {rule} ({hint})") from None
-        if not np.isfinite(one).all():
-            raise DataError(f"{place}: holds NaN or infinity")
-        if (abs(one) > LARGEST).any():
-            raise DataError(f"{place}: holds a number beyond 3.4e38, the largest of 32 bits")
-        if shape is not None and one.shape != shape:
-            raise DataError(f"{place}: has a value of shape {one.shape}, and those before {shape}")
-        shape = one.shape
-    raise AssertionError("a row is to blame")
-
-
-def _texts(values: Any, where: Sequence[str], name: str) -> list[str]:
-    """Return a column of texts, whole numbers or truth values as text."""
-    if isinstance(values, np.ndarray):
-        values = values.tolist()
-    texts = []
-    for value, at in zip(values, where, strict=True):
-        if type(value) is int:
-            texts.append(str(value))
-            continue
-        place = f"{at}: column {name!r}"
-        _check_present(value, place)
-        if isinstance(value, float):
-            value = int(value) if value.is_integer() else value
-        elif isinstance(value, str):
-            value = value.strip()
-        elif not isinstance(value, bool | int):
-            raise DataError(f"{place}: expected a text or a whole number, got {str(value)[:40]!r}")
-        text = str(value)
-        texts.append(str(int(text)) if WHOLE.fullmatch(text) else text)
-    return texts
-
-
-def _check_present(value: Any, place: str, missing: Collection[str] = ("",)) -> None:
-    absent = value is None or (isinstance(value, str) and value.strip().lower() in missing)
-    if absent or (isinstance(value, float) and not isfinite(value)):
-        shown = "" if value is None or value == "" else f" ({str(value)[:20]})"
-        raise DataError(f"{place}: has no value{shown}: fill it in, or remove the row")
-
-
-def _images(
-    values: Any, where: Sequence[str], table: Path, shape: tuple[int, ...]
-) -> NDArray[np.uint8]:
-    images = np.empty((len(values), *shape), np.uint8)
-    for index, (value, at) in enumerate(zip(values, where, strict=True)):
-        if isinstance(value, dict):  # as the library `datasets` stores images
-            value = value.get("bytes") or value.get("path")
-        if isinstance(value, str) and value.strip():
-            file = table.parent / value.strip()
-            images[index] = decoded(file, shape, f"{at}: {file}")
-        elif isinstance(value, bytes):
-            images[index] = decoded(value, shape, at)
-        else:
-            raise DataError(f"{at}: expected the name of an image, got {str(value)[:40]!r}")
-    return images

@@ -1,7 +1,7 @@
 """The task of a scenario."""
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
 from cutlayer.scenarios.task import Classification, LanguageModel, Regression
 from cutlayer.sim.data.info import DatasetInfo
@@ -25,7 +25,7 @@ KINDS: Final[dict[type[Section], Kind]] = {
     LanguageModel: "language_model",
 }
 # The target of a sample, by the kind of task.
-_TARGETS: Final[dict[Kind, str]] = {
+_TARGETS: Final[dict[Kind, Literal["class", "number", "token"]]] = {
     "classification": "class",
     "regression": "number",
     "language_model": "token",
@@ -72,6 +72,11 @@ def task_of(section: Section | None, info: DatasetInfo) -> Task:
             f"class_weights are for the cross entropy, and the loss is {task.loss}"
         )
     return Task(task.kind, task.loss, task.metrics, tuple(weights))
+
+
+def target_of(section: Section | None) -> Literal["class", "number", "token"]:
+    """Return the type of the targets of a scenario's task."""
+    return _TARGETS[_task(section).kind]
 
 
 def metric_of_task(section: Section | None) -> Metric:

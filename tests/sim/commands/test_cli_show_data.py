@@ -112,3 +112,19 @@ def test_names_of_any_length_and_no_samples_are_drawn(tmp_path: Path) -> None:
     counts = np.zeros((2, 2), np.int64)
     holdings = Holdings("s", "d", ["x" * 300, "$y$"], ["_", "\n"], counts)
     assert write_holdings(holdings, tmp_path / "a.png").stat().st_size > 0
+
+
+def test_texts_are_shown_with_their_padding_and_what_is_cut(cli: CommandLine) -> None:
+    rows = ["said,kind", *["one two three,a", "one,b", "one two three four five six,b"] * 2]
+    (cli.folder / "rows.csv").write_text("\n".join(rows), encoding="utf-8")
+    text = "{csv: {train: rows.csv, label: kind, text: said, length: 4, tokenizer: {words: 6}}}"
+    data = f"data={{dataset: {text}, partition: {{sizes: 1}}, test_fraction: 0.5}}"
+    model = "model={name: 'own_texts:net', cut: 1}"
+    answer = cli(*SHOW, "--set", data, "--set", model)
+    assert answer.code == 0, answer.err
+    assert "tokens: words (3 of 6), a vocabulary of 6, padding 0" in answer.out
+    assert "texts of the training files: 6; 33.3% have more than 4 tokens and are cut" in answer.out
+    # Of 4 places each, 3, 1 and 4 are text; the only word without a token is the fourth.
+    assert "66.7% text, 33.3% padding, 8.3% unknown words" in answer.out
+    lines = answer.out.splitlines()
+    assert lines[-3:] == ["  a: one two three", "  b: one", "  b: one two three four five six"]
