@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cutlayer.models.catalogue import MODELS, UnknownModelError, build, resolve
     from cutlayer.models.cost import block_costs, model_cost, module_cost
     from cutlayer.models.draws import initialised
-    from cutlayer.models.errors import CostError, CutError, ModelError, WeightsError
+    from cutlayer.models.errors import CostError, CutError, ModelError, TuningError, WeightsError
     from cutlayer.models.layers import auxiliary_head
     from cutlayer.models.model import Model, Split
     from cutlayer.models.pretrained import load_into, save_weights
@@ -36,6 +36,7 @@ __all__ = [
     "Quantised",
     "Split",
     "Tuning",
+    "TuningError",
     "UnknownModelError",
     "WeightsError",
     "auxiliary_head",
@@ -59,7 +60,7 @@ _NAMES = {
     "catalogue": "MODELS UnknownModelError build resolve",
     "cost": "block_costs model_cost module_cost",
     "draws": "initialised",
-    "errors": "CostError CutError ModelError WeightsError",
+    "errors": "CostError CutError ModelError TuningError WeightsError",
     "layers": "auxiliary_head",
     "model": "Model Split",
     "pretrained": "load_into save_weights",

@@ -15,7 +15,8 @@ class LayerCost:
     `op_class` is conv_input (a convolution of at most 4 input channels), pointwise (1x1), conv,
     depthwise, linear, norm, pool or elementwise.
     `backward_flops` cover the gradient of the weights, and that of the input if it needs one.
-    `parameters` and `parameter_tensors` count each parameter in the first layer that uses it.
+    `parameters` and `parameter_tensors` count each parameter that is trained in the first layer that
+    uses it.
     `column_bytes`, per sample, is the size of a convolution's input unfolded for a matrix product
     (im2col): 4 bytes x inputs x kernel area x output positions; 0 for 1x1 and depthwise ones.
     """
@@ -39,9 +40,15 @@ class BlockCost:
     `saved_activation_bytes` stay in memory from the forward to the backward pass: the tensors computed
     in the block that autograd saves, and the block's output. A part of the model therefore holds
     (its input + the sum over its blocks) x batch size, in addition to weights, gradients and optimizer
-    state. `parameter_tensors` and `state_bytes` cover the whole state dict; `buffer_bytes` only its
+    state. A block that no gradient reaches saves nothing, but its output if the next block is trained.
+    `parameter_tensors` and `state_bytes` cover the whole state dict; `buffer_bytes` only its
     tensors that are not parameters, such as BatchNorm's running statistics. `unpriced` are the
     operations without a rule that are priced by the bytes that they move.
+
+    Of the tensors that are not trained, `frozen_parameters` counts the values of parameters,
+    `frozen_tensors` the entries of the state dict. `frozen_bytes` is their size in the type in which
+    they are kept, which `state_bytes` uses as well, and `frozen_buffer_bytes` the part of
+    `buffer_bytes`.
     """
 
     name: str
@@ -56,6 +63,30 @@ class BlockCost:
     saved_activation_bytes: int
     buffer_bytes: int = 0
     unpriced: tuple[str, ...] = ()
+    frozen_parameters: int = 0
+    frozen_tensors: int = 0
+    frozen_bytes: int = 0
+    frozen_buffer_bytes: int = 0
+
+    @property
+    def trained_parameters(self) -> int:
+        """Return the number of values in parameters that are trained."""
+        return self.parameters - self.frozen_parameters
+
+    @property
+    def trained_tensors(self) -> int:
+        """Return the number of entries of the state dict that are trained, buffers included."""
+        return self.parameter_tensors - self.frozen_tensors
+
+    @property
+    def trained_bytes(self) -> int:
+        """Return the bytes of these entries."""
+        return self.state_bytes - self.frozen_bytes
+
+    @property
+    def trained_buffer_bytes(self) -> int:
+        """Return the bytes of the buffers among them."""
+        return self.buffer_bytes - self.frozen_buffer_bytes
 
     @property
     def forward_flops(self) -> int:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from cutlayer.models.model import Model
+    from cutlayer.models.tuning.apply import Tuned
 
 MODELS: dict[str, str] = {
     "vgg5": "cutlayer.models.plain:vgg5",
@@ -124,6 +125,7 @@ def _build(spec: ModelSpec, seed: int, device: str) -> "Model":
     from cutlayer.models.draws import initialised
     from cutlayer.models.errors import ModelError
     from cutlayer.models.model import Model
+    from cutlayer.models.tuning.apply import finished, tune
 
     if spec.classes < 1:
         raise ModelError(f"model {name!r} needs at least 1 class, got {spec.classes}")
@@ -136,7 +138,7 @@ def _build(spec: ModelSpec, seed: int, device: str) -> "Model":
             raise UnknownModelError(f"model {name!r} returned a {kind}, expected a torch.nn.Module")
         return made
 
-    def made(device: str) -> "nn.Module":
+    def plain(device: str) -> "nn.Module":
         try:
             return initialised(checked, seed=seed, device=device)
         except (ModelError, UnknownModelError):
@@ -145,15 +147,20 @@ def _build(spec: ModelSpec, seed: int, device: str) -> "Model":
             if device != "meta":
                 reason = reason_of(error)
                 raise UnknownModelError(f"model {name!r} cannot be built ({reason})") from error
-            return made("cpu").to("meta")  # what it computes from tensors needs their values
+            return plain("cpu").to("meta")  # what it computes from tensors needs their values
 
-    model = made(device)
-    if isinstance(model, Model):
-        return model
+    def made(device: str) -> "tuple[nn.Module, Tuned]":
+        module = plain(device)
+        return module, tune(module, spec.tuning, seed)
+
+    module, tuned = made(device)
+    if isinstance(module, Model):
+        return finished(module, spec.tuning, tuned)
     from cutlayer.models.traced.wrap import traced_model
 
-    on_meta = (lambda: model) if device == "meta" else partial(made, "meta")
-    return traced_model(spec, model, on_meta, factory, ends)
+    on_meta = (lambda: module) if device == "meta" else (lambda: made("meta")[0])
+    model = traced_model(spec, module, on_meta, factory, ends)
+    return finished(model, spec.tuning, tuned._replace(frozen=model.keys_of(tuned.frozen)))
 
 
 def _arguments(name: str, factory: "Callable[..., nn.Module]", spec: ModelSpec) -> dict[str, Any]:

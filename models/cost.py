@@ -28,6 +28,7 @@ from cutlayer.models.operators import (
     arithmetic,
     is_free,
 )
+from cutlayer.models.tuning.frozen import NOTHING_FROZEN, Frozen, frozen_in
 
 # A large prime, so that a tensor whose size is a multiple of it has the batch among its dimensions.
 # On `meta` the size costs nothing.
@@ -43,12 +44,16 @@ def module_cost(
     rules: Mapping[str, Rule] = NO_RULES,
     dtype: torch.dtype = torch.float32,
     unpriced: Unpriced = "error",
+    frozen: Frozen = NOTHING_FROZEN,
+    saves_output: bool = True,
 ) -> BlockCost:
     """Return the cost of any module for an input of this shape (per sample) and type.
 
     With `first`, the input is data and needs no gradient. Parameters that do not require a gradient get
-    none. `rules` cover operations that have no rule in `models.operators`. An operation without any
-    rule raises CostError or, if `unpriced` is `bytes`, costs the bytes that it moves.
+    none. `frozen` are the tensors that are not trained. Without `saves_output`, an output that needs no
+    gradient is not counted among the saved activations. `rules` cover operations that have no rule in
+    `models.operators`. An operation without any rule raises CostError or, if `unpriced` is `bytes`,
+    costs the bytes that it moves.
     """
     state = meta_state(module)
     x = torch.empty(_BATCH, *input_shape, device="meta", dtype=dtype, requires_grad=not first)
@@ -62,19 +67,23 @@ def module_cost(
     hooks = saved_tensors_hooks(save, lambda tensor: tensor)
     with torch.enable_grad(), cpu_kernels(), hooks, recorder:
         outputs = _outputs(module, x, state)
-    held = {_storage(t): _stored_bytes(t) for t in (*saved, *outputs)}
+    if saves_output or any(output.requires_grad for output in outputs):
+        saved += outputs
+    held = {_storage(t): _stored_bytes(t) for t in saved}
     for outside in (x, *state.values()):
         held.pop(_storage(outside), None)
     pack = exit_of(module)
     parameters = list(module.parameters())
     tensors = module.state_dict()
     buffers = [name for name, _ in module.named_buffers() if name in tensors]
+    kept = {key: frozen.bytes_of(tensor) for key, tensor in tensors.items() if key in frozen.keys}
+    sizes = {key: tensor.nbytes for key, tensor in tensors.items()} | kept
     return BlockCost(
         name=name,
         layers=tuple(recorder.layers),
         parameters=sum(parameter.numel() for parameter in parameters),
         parameter_tensors=len(tensors),
-        state_bytes=sum(tensor.nbytes for tensor in tensors.values()),
+        state_bytes=sum(sizes.values()),
         input_shape=tuple(input_shape),
         output_shape=tuple(outputs[0].shape[1:]) if pack is None else tuple(pack.shape),
         input_bytes=_per_sample_bytes(x),
@@ -82,8 +91,14 @@ def module_cost(
             _per_sample_bytes(outputs[0]) if pack is None else prod(pack.shape) * FLOAT_BYTES
         ),
         saved_activation_bytes=sum(held.values()),
-        buffer_bytes=sum(tensors[name].nbytes for name in buffers),
+        buffer_bytes=sum(sizes[name] for name in buffers),
         unpriced=tuple(recorder.unpriced),
+        frozen_parameters=sum(
+            parameter.numel() for key, parameter in module.named_parameters() if key in kept
+        ),
+        frozen_tensors=len(kept),
+        frozen_bytes=sum(kept.values()),
+        frozen_buffer_bytes=sum(kept.get(name, 0) for name in buffers),
     )
 
 
@@ -100,18 +115,23 @@ def block_costs(
 ) -> tuple[BlockCost, ...]:
     """Return the cost of every block of a model, in order; `unpriced` as in `module_cost`.
 
-    The inputs of block 0 and of block `detached` need no gradient. `detached` is the first block on a
-    server that sends no gradient back to the device (local loss, EcoFed).
+    The inputs of block 0 and of block `detached` need no gradient, nor do those of a block if nothing is
+    trained between one of these and it. `detached` is the first block on a server that sends no gradient
+    back to the device (local loss, EcoFed).
     """
+    trained = [any(p.requires_grad for p in block.parameters()) for block in model.blocks]
+    starts = [detached if i >= detached else 0 for i in range(len(model))]
     return tuple(
         module_cost(
             block,
             model.activation_shape(i),
-            first=i in (0, detached),
+            first=not any(trained[starts[i] : i]),
             name=model.block_names[i],
             rules=model.cost_rules,
             dtype=torch.float32 if i else model.input_dtype,
             unpriced=unpriced,
+            frozen=frozen_in(model, i),
+            saves_output=i + 1 < len(model) and trained[i + 1],
         )
         for i, block in enumerate(model.blocks)
     )
@@ -150,7 +170,9 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.layers: list[LayerCost] = []
         self._weights = {_storage(tensor) for tensor in state.values()}
         self._uncounted = {
-            _storage(state[key]): parameter.numel() for key, parameter in module.named_parameters()
+            _storage(state[key]): parameter.numel()
+            for key, parameter in module.named_parameters()
+            if parameter.requires_grad
         }
         self._running = [(name, False)]
         self._hooks = []

@@ -13,6 +13,14 @@ class CutError(ModelError):
     """A cut beyond the model's last block, or after a submodule where there is none."""
 
 
+class TuningError(ModelError):
+    """A tuning that does not fit the model; `path` is its field, such as ("lora", "targets")."""
+
+    def __init__(self, message: str, path: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.path = path
+
+
 def checked_cut(cut: int, last: int, model: str) -> int:
     """Return `cut` if it is between 0 and `last`, the number of blocks. Raises CutError."""
     if not 0 <= index(cut) <= last:

@@ -14,6 +14,7 @@ from cutlayer.models.draws import draws_of
 from cutlayer.models.errors import ModelError, checked_cut
 from cutlayer.models.meta import forward_replaced, linear_shape, meta_call, meta_outputs
 from cutlayer.models.operators import NO_RULES, Rule
+from cutlayer.models.tuning.tuning import FULL
 
 NamedBlock = tuple[str, nn.Module]
 
@@ -36,6 +37,7 @@ class Model(nn.Module):
     blocks that form the convolutional feature extractor. `min_batch` is the smallest batch that can
     be trained: 2 if a BatchNorm gets a single value per channel and sample, otherwise 1. `cost_rules`
     maps the names of operations that Cutlayer has no rule for (`upsample_nearest2d`) to their costs.
+    `frozen` are the keys, in the state dict, of the tensors that `tuning` does not train.
     `input_dtype` is torch.int64 for a model that takes tokens. `classes` is the number of values in an
     output: scores of classes, or numbers of a regression. A language model has such an output for each
     token. Raises ModelError if the blocks do not map an input of this shape to such an output.
@@ -72,6 +74,8 @@ class Model(nn.Module):
         self.cost_rules = dict(cost_rules)
         self.input_dtype = input_dtype
         self.blocks = nn.ModuleList(module for _, module in blocks)
+        self.tuning = FULL
+        self.frozen: frozenset[str] = frozenset()
         self._shapes, self.min_batch = trace_blocks(
             blocks, self.input_shape, model=name, dtype=input_dtype
         )
@@ -99,6 +103,11 @@ class Model(nn.Module):
     def activation_shape(self, cut: int) -> Shape:
         """Return the per-sample shape of the activation at the cut, the input's shape at cut 0."""
         return self._shapes[checked_cut(cut, len(self), self.name)]
+
+    def own_name(self, block: int, rest: str) -> str:
+        """Return the name of a tensor or submodule of a block, from its key within the block."""
+        name = self.block_names[block]
+        return f"{name}.{rest}" if rest else name
 
     def _part(self, start: int, stop: int) -> nn.Sequential:
         chosen = OrderedDict((str(i), self.blocks[i]) for i in range(start, stop))

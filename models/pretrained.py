@@ -18,6 +18,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from cutlayer.models.errors import WeightsError
+from cutlayer.models.tuning.lora import adapter_tensors
 from cutlayer.models.weights_files import load_weights, type_name
 
 
@@ -70,15 +71,17 @@ def load_into(module: nn.Module, path: str | PathLike[str]) -> dict[str, str]:
     """Fill all tensors of a module from a file and return the recipe.
 
     Floating-point tensors are converted to the module's types; tensors that the module lacks are
-    ignored. Raises WeightsError, leaving the module unchanged, if a tensor is missing, not finite, or
-    has another shape or kind of numbers.
+    ignored, and adapters that the file lacks stay as they are. Raises WeightsError, leaving the module
+    unchanged, if another tensor is missing, not finite, or has another shape or kind of numbers.
     """
     tensors, recipe = load_weights(path)
-    needed = module.state_dict()
+    needed, optional = module.state_dict(), adapter_tensors(module)
     fitting = {}
     for name, tensor in needed.items():
         where = f"weights file {str(path)!r}: tensor {name!r}"
         shape, kind = tuple(tensor.shape), type_name(tensor)
+        if name not in tensors and name in optional:
+            continue
         if name not in tensors:
             missing = f"is missing among its {len(tensors)} tensors"
             raise WeightsError(f"{where} of shape {shape} {missing}")
@@ -90,7 +93,7 @@ def load_into(module: nn.Module, path: str | PathLike[str]) -> dict[str, str]:
         fitting[name] = stored.to(tensor.dtype)
         if not torch.isfinite(fitting[name]).all():
             raise WeightsError(f"{where} is not finite in {kind}")
-    module.load_state_dict(fitting)
+    module.load_state_dict(needed | fitting)
     return recipe
 
 

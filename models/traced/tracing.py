@@ -18,6 +18,7 @@ from cutlayer.models.draws import borrowed_generators, seed_generators
 from cutlayer.models.traced.failures import TracingError, Untraceable, ValuesUnknown, explained
 from cutlayer.models.traced.operations import compute, has_effect
 from cutlayer.models.traced.proxies import VALUE, ValueProxy
+from cutlayer.models.tuning.lora import Adapter
 
 # Layers of torch that consist of layers worth cutting between.
 CONTAINERS: Final = (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.TransformerEncoder)
@@ -117,7 +118,8 @@ class _Tracer(fx.Tracer):
         """Return whether a module is a single operation."""
         if isinstance(m, CONTAINERS) and type(m).__module__.startswith("torch.nn"):
             return type(m) in self._whole
-        return type(m) in self._whole or super().is_leaf_module(m, module_qualified_name)
+        known = isinstance(m, Adapter) or type(m) in self._whole
+        return known or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Trace the call of a submodule. Raises Untraceable, for the innermost one that fails."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from torch import nn
 
 from cutlayer.models.traced.tracing import CONTAINERS
+from cutlayer.models.tuning.lora import Adapter, adapter_tensors
 
 
 def insides(module: nn.Module, whole: Mapping[type[nn.Module], str]) -> dict[str, str]:
@@ -26,13 +27,13 @@ def block_ends(module: nn.Module) -> list[str]:
 
     A child with more than half of the module's parameters is opened as well if it has a list of layers.
     """
-    total = sum(parameter.numel() for parameter in module.parameters())
+    total = _size(module)
 
     def opened(path: str, part: nn.Module) -> list[str]:
         found: list[str] = []
         for name, child in part.named_children():
             inner = f"{path}.{name}" if path else name
-            own = sum(parameter.numel() for parameter in child.parameters())
+            own = _size(child)
             large = 2 * own > total and _has_layers(child)
             found += opened(inner, child) if isinstance(child, CONTAINERS) or large else [inner]
         return found
@@ -49,4 +50,10 @@ def _has_layers(module: nn.Module) -> bool:
 
 
 def _of_torch(module: nn.Module) -> bool:
-    return type(module).__module__.startswith("torch.nn")
+    return isinstance(module, Adapter) or type(module).__module__.startswith("torch.nn")
+
+
+def _size(module: nn.Module) -> int:
+    """Return the number of parameters without those of adapters, which move no boundary."""
+    own = adapter_tensors(module)
+    return sum(p.numel() for name, p in module.named_parameters() if name not in own)

@@ -1,7 +1,7 @@
 """Make a model of any `nn.Module`, cut after its submodules."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from torch import nn
@@ -33,6 +33,16 @@ class TracedModel(Model):
         self.refused = dict(found.refused)
         ends = [exit_of(block) for block in blocks]
         self.tensors = (1, *(1 if end is None else len(end.crossings) for end in ends))
+
+    def own_name(self, block: int, rest: str) -> str:
+        """Return the name of a tensor or submodule in the module."""
+        del block
+        return rest
+
+    def keys_of(self, names: Collection[str]) -> frozenset[str]:
+        """Return the keys of tensors by their names in the module; it may not use all of them."""
+        keys = ((key, key.split(".", 2)[2]) for key in self.state_dict())
+        return frozenset(key for key, name in keys if name in names)
 
 
 def traced_model(

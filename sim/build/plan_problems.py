@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from cutlayer.models.catalogue import UnknownModelError
-from cutlayer.models.errors import CostError, ModelError
+from cutlayer.models.errors import CostError, ModelError, TuningError
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.problems import KeyPath, Problem
 from cutlayer.sim.build.clients import availability, transports, variability
@@ -42,6 +42,8 @@ def problem_of(loaded: Loaded, error: ValueError) -> Problem:
     """Return an error of `PLAN_ERRORS` as a problem of its section."""
     if isinstance(error, ScenarioNameError):
         return loaded.problem(error.path, str(error))
+    if isinstance(error, TuningError):
+        return loaded.problem(("model", *error.path), str(error))
     path = next(path for kind, path in _SECTIONS.items() if isinstance(error, kind))
     return loaded.problem(path, str(error))
 

@@ -9,6 +9,7 @@
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from cutlayer.models.tuning.freeze import use_running_statistics
 from cutlayer.scenarios.batch_norm import STAYS, BatchNorm
 
 
@@ -34,8 +35,7 @@ def freeze_statistics(module: nn.Module) -> None:
     """Let BatchNorm layers with running statistics use them, and not change them, in training too."""
     for layer in layers(module).values():
         if layer.running_mean is not None:
-            layer.eval()
-            layer.train = lambda mode=True, layer=layer: layer  # type: ignore[method-assign,misc]  # noqa: ARG005
+            use_running_statistics(layer)
 
 
 def problem(module: nn.Module, rule: BatchNorm) -> str | None:

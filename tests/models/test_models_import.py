@@ -39,7 +39,7 @@ def test_public_names_are_the_objects_of_their_modules():
     assert models.Model is Model
     assert issubclass(WeightsError, ValueError)
     errors = [getattr(models, name) for name in models.__all__ if name.endswith("Error")]
-    assert len(errors) == 6
+    assert len(errors) == 7
     assert all(issubclass(error, ValueError) for error in errors)
 
 
