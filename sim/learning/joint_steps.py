@@ -22,7 +22,7 @@ def merged_step(run: ChainRun, *uploads: Upload) -> Any:
     """Train the server block once on all uploads together; return the gradient of each (MergeSFL).
 
     The loss is the mean over all samples, so that a client's slice of its gradient is multiplied by the
-    number of all samples over that of its own.
+    number of all samples over that of its own, without padding.
     """
     if len(uploads) == 1:
         return server_step(run, uploads[0])
@@ -33,9 +33,10 @@ def merged_step(run: ChainRun, *uploads: Upload) -> Any:
     run.record_loss(loss, len(labels))
     train_on(loss, server)
     assert activation.grad is not None
-    sizes = [len(labels) for _, labels in uploads]
-    slices = torch.split(activation.grad, sizes)
-    return [part * (len(labels) / size) for part, size in zip(slices, sizes, strict=True)]
+    slices = torch.split(activation.grad, [len(own) for _, own in uploads])
+    weights = [run.task.weight(own) for _, own in uploads]
+    total = run.task.weight(labels)
+    return [part * (total / weight) for part, weight in zip(slices, weights, strict=True)]
 
 
 def aggregated_step(run: ChainRun, weights: Sequence[float], rows: int, *uploads: Upload) -> Any:

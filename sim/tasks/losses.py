@@ -2,6 +2,8 @@
 
 A loss is called with a model's output [batch, ...] and the targets of the batch. Every sample has the
 same number of values, so that the loss of a batch is the mean over its parts, weighted by their samples.
+Only the loss of a language model leaves values out, those of padding: its parts have the weight that
+`Objective.weight` returns.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,6 +11,8 @@ from typing import Final
 
 from torch import Tensor
 from torch.nn import functional
+
+from cutlayer.sim.data.info import IGNORED
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -19,8 +23,9 @@ def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
 
 
 def token_cross_entropy(output: Tensor, target: Tensor) -> Tensor:
-    """Return the cross entropy per token, of scores [batch, length, vocabulary]."""
-    return functional.cross_entropy(output.flatten(0, 1), target.flatten())
+    """Return the cross entropy per token that is not padding, of scores [batch, length, vocabulary]."""
+    flat = output.flatten(0, 1), target.flatten()
+    return functional.cross_entropy(*flat, ignore_index=IGNORED)
 
 
 def weighted_cross_entropy(weights: Tensor) -> Loss:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cutlayer.models.own_object import reason_of
-from cutlayer.sim.data.info import DatasetInfo
+from cutlayer.sim.data.info import IGNORED, DatasetInfo
 from cutlayer.sim.tasks import classification, language_model, regression
 from cutlayer.sim.tasks.losses import (
     OF_NUMBERS,
@@ -46,11 +46,11 @@ class Measured:
     """The results of some test samples: the sum of their losses, and what the metrics need.
 
     These are the counts by label and predicted label; the sums over tokens of the cross entropy and of
-    right predictions; and the outputs with the targets.
+    right predictions; and the outputs with the targets. `samples` is the weight of the mean loss.
     """
 
     loss: float
-    samples: int
+    samples: float
     confusion: Confusion = ()
     cross_entropy: float = 0.0
     right: int = 0
@@ -84,9 +84,20 @@ class Objective:
         flat = outputs.flatten(0, 1), targets.flatten()
         return functional.cross_entropy(*flat, reduction="none").view(targets.shape).mean(dim=1)
 
+    def weight(self, targets: Tensor) -> float:
+        """Return the weight of a batch's loss in a mean over batches: its samples, without padding.
+
+        Of a language model, whose loss is a mean over tokens, these are the tokens that are not padding,
+        divided by the length of a sample.
+        """
+        samples = len(targets)
+        if self.task.kind != "language_model":
+            return samples
+        return _real_tokens(targets) * samples / targets.numel()
+
     def measure(self, output: Tensor, target: Tensor) -> Measured:
         """Return the results of a test batch."""
-        samples = len(target)
+        samples = self.weight(target)
         if self._plain:
             loss = float(functional.cross_entropy(output, target, reduction="sum"))
         else:
@@ -101,7 +112,7 @@ class Objective:
         flat = output.flatten(0, 1), target.flatten()
         entropy = float(functional.cross_entropy(*flat, reduction="sum"))
         right = int((flat[0].argmax(dim=1) == flat[1]).sum())
-        return Measured(loss, samples, (), entropy, right, target.numel(), kept)
+        return Measured(loss, samples, (), entropy, right, _real_tokens(target), kept)
 
     def _confusion(self, scores: Tensor, labels: Tensor) -> Confusion:
         classes = self.classes
@@ -141,6 +152,10 @@ class Objective:
             return float(value)
         except Exception as error:  # a user's metric may raise anything
             raise LearningTaskError(f"metric {name!r} failed ({reason_of(error)})") from error
+
+
+def _real_tokens(targets: Tensor) -> int:
+    return int((targets != IGNORED).sum())
 
 
 def try_loss(task: Task, info: DatasetInfo) -> None:

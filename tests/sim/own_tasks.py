@@ -1,10 +1,13 @@
 """Small data sets without classes, and models, losses and metrics for them."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
 from cutlayer.models import Model
 from cutlayer.sim.data.datasets import Dataset, DatasetInfo
+from cutlayer.sim.data.info import IGNORED
 
 LENGTH, VOCABULARY, WIDTH = 6, 5, 4
 COMMON = {"train_counts": (60,), "test_counts": (110,), "class_names": ()}
@@ -69,9 +72,20 @@ def text(_: object) -> Dataset:
     return _dataset(TEXT, tokens[:, :-1], tokens[:, 1:])
 
 
+def padded(_: object) -> Dataset:
+    """The same tokens, of which each text has another number, at least one."""
+    loaded = text(_)
+    lengths = 1 + torch.arange(170).view(-1, 1) % LENGTH
+    real = torch.arange(LENGTH) < lengths
+    inputs = torch.cat([loaded.train_images, loaded.test_images]).where(real, torch.tensor(0))
+    targets = torch.cat([loaded.train_labels, loaded.test_labels])
+    return _dataset(padded.info, inputs, targets.where(real, torch.tensor(IGNORED)))  # type: ignore[attr-defined]
+
+
 rows.info = _rows(3, (2,))  # type: ignore[attr-defined]
 one_number.info = _rows(3, ())  # type: ignore[attr-defined]
 text.info = TEXT  # type: ignore[attr-defined]
+padded.info = replace(TEXT, name="padded", checksum="padded", padding=0)  # type: ignore[attr-defined]
 
 
 def linear(classes: int, input_shape: tuple[int, ...]) -> Model:

@@ -165,6 +165,9 @@ shape = changed(rows, train_labels=torch.zeros(6))
 nan = changed(rows, train_labels=torch.full((6, 2), torch.nan))
 float_tokens = changed(text, train_images=torch.zeros(6, 4))
 unknown_token = changed(text, train_images=torch.full((6, 4), 5))
+rows_with_padding = torch.ones(6, 4).long().masked_fill(torch.ones(6, 4).tril(-1) == 1, -100)
+padded_target = changed(text, train_labels=rows_with_padding)
+only_padding = changed(text, train_labels=torch.full((6, 4), -100))
 unknown_target = changed(text, train_labels=torch.full((6, 4), -1))
 """
 
@@ -212,6 +215,8 @@ def test_inputs_and_targets_may_be_tokens(targets: str) -> None:
             "unknown_token",
             "train inputs hold tokens from 5 to 5, and its vocabulary of 5 has 0 to 4",
         ),
+        ("only_padding", "the label of train sample 0 is nothing but padding"),
+        ("padded_target", "the label of train sample 4 is nothing but padding"),
         ("unknown_target", "train labels hold tokens from -1 to -1"),
     ],
 )

@@ -1,11 +1,17 @@
 """Losses and the figures of test batches against torch and slow twins."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cutlayer.sim.data.info import IGNORED
 from cutlayer.sim.learning.evaluation import combined
+from cutlayer.sim.learning.joint_steps import merged_step
+from cutlayer.sim.learning.replica import Replica
 from cutlayer.sim.tasks.objective import Objective
 from cutlayer.sim.tasks.task import LearningTaskError, Task
 
@@ -100,6 +106,47 @@ def test_figures_of_tokens_against_a_loop() -> None:
     assert found["perplexity"] == pytest.approx(likelihood ** (-1 / 24), rel=1e-6)
     assert found["accuracy"] == int((output.argmax(dim=1) == target).sum()) / 24
     assert found["loss"] == pytest.approx(float(functional.cross_entropy(output, target)))
+
+
+def test_padding_does_not_count_in_a_language_model() -> None:
+    """Neither in the loss, also of parts with different numbers of tokens, nor in the figures."""
+    output, target = scores(24)
+    output, target = output.view(4, 6, CLASSES), target.view(4, 6)
+    real = torch.arange(6) < torch.tensor([[1], [6], [2], [4]])
+    padded = target.where(real, torch.tensor(IGNORED))
+    task = Task("language_model", metrics=("perplexity", "accuracy"))
+    objective = Objective(task, CLASSES)
+    expected = functional.cross_entropy(output[real], target[real])
+    torch.testing.assert_close(objective.loss(output, padded), expected)
+    parts = [(output[part], padded[part]) for part in (slice(0, 1), slice(1, 4))]
+    assert [objective.weight(own) for _, own in parts] == [1 / 6, 2.0]
+    assert objective.weight(target) == 4
+    mean = sum(objective.weight(y) * float(objective.loss(x, y)) for x, y in parts) / (13 / 6)
+    assert mean == pytest.approx(float(expected), rel=1e-6)
+    whole, divided = figures(task, [(output, padded)]), figures(task, parts)
+    without = figures(task, [(output[real][None], target[real][None])])
+    assert whole == pytest.approx(divided, rel=1e-6)
+    assert whole == pytest.approx(without, rel=1e-6)
+
+
+def test_a_merged_step_gives_each_client_the_gradient_of_its_own_tokens() -> None:
+    task = Objective(Task("language_model", metrics=("perplexity",)), CLASSES)
+    torch.manual_seed(5)
+    module = nn.Linear(4, CLASSES)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.0)
+    run: Any = SimpleNamespace(
+        task=task, replica=lambda _: Replica(module, optimizer), record_loss=lambda *_: None
+    )
+    uploads = []
+    for samples, real in ((3, [[1], [2], [2]]), (2, [[6], [5]])):
+        labels = torch.randint(0, CLASSES, (samples, 6))
+        ignored = torch.arange(6) >= torch.tensor(real)
+        uploads.append((torch.randn(samples, 6, 4), labels.masked_fill(ignored, IGNORED)))
+    gradients = merged_step(run, *uploads)
+    for (activation, labels), gradient in zip(uploads, gradients, strict=True):
+        leaf = activation.clone().requires_grad_()
+        (own,) = torch.autograd.grad(task.loss(module(leaf), labels), leaf)
+        torch.testing.assert_close(gradient, own)
 
 
 def test_figures_that_are_not_finite_are_left_out() -> None:

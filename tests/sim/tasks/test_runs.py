@@ -37,6 +37,7 @@ TEXT = (
     .replace("rmse: [1.0e-9, 100]", "perplexity: [1.01, 100]")
     .replace("lr: 0.05", "lr: 0.2")
 )
+PADDED = TEXT.replace("own_tasks:text", "own_tasks:padded")
 WEIGHTED = """\
 name: weighted
 data: {dataset: digits, partition: {sizes: [24, 16]}, test_fraction: 0.2, test_samples: 40}
@@ -51,7 +52,9 @@ METHODS = """[splitfed, classic_fl, fedprox, local_loss, cse_fsl, fsl_sage, spli
 {ampere: {first_phase: 1}}, fedoptima, {gas: {generate: false, logit_adjustment: false}}]"""
 
 
-@pytest.mark.parametrize("text", [ROWS, TEXT, WEIGHTED], ids=["rows", "text", "weighted"])
+@pytest.mark.parametrize(
+    "text", [ROWS, TEXT, PADDED, WEIGHTED], ids=["rows", "text", "padded", "weighted"]
+)
 @pytest.mark.parametrize("executor", ["inline", "stacked"])
 def test_a_cut_model_learns_what_the_uncut_one_does(text: str, executor: Any) -> None:
     (result,) = run(read(text), executor=executor)
@@ -64,8 +67,8 @@ def test_a_cut_model_learns_what_the_uncut_one_does(text: str, executor: Any) ->
 
 @pytest.mark.parametrize(
     ("text", "methods"),
-    [(ROWS, "[local_loss, fsl_sage, epsl]"), (TEXT, METHODS)],
-    ids=["rows", "text"],
+    [(ROWS, "[local_loss, fsl_sage, epsl]"), (PADDED, METHODS)],
+    ids=["rows", "padded"],
 )
 def test_every_method_without_classes_trains(text: str, methods: str) -> None:
     (result,) = run(read(text, f"methods={methods}", "training.rounds=2"), executor="inline")
