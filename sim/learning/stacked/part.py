@@ -1,12 +1,14 @@
 """A part of the model for all chains of a stack: weights and buffers with a leading dimension."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from cutlayer.sim.learning.recipe import Optimizer
@@ -90,7 +92,8 @@ class Turn:
     def __call__(self, inputs: Tensor) -> Tensor:
         """Return the outputs [lanes, batch, ...] for inputs of the same form; update the buffers."""
         stacked = {n: self.lanes.take(value).clone() for n, value in self.part.buffers.items()}
-        outputs, buffers = vmap(self._one, randomness="error")(self.leaves, stacked, inputs)
+        with _attention(inputs.device):
+            outputs, buffers = vmap(self._one, randomness="error")(self.leaves, stacked, inputs)
         for name, value in buffers.items():
             own = self.lanes.take(self.part.buffers[name]).copy_(value.detach())
             self.lanes.put(self.part.buffers[name], own)
@@ -142,8 +145,14 @@ class SharedPart:
         if self._by_sample:
             outputs = self.module(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
         else:
-            outputs = vmap(self.module, randomness="error")(inputs)
+            with _attention(inputs.device):
+                outputs = vmap(self.module, randomness="error")(inputs)
         return outputs
+
+
+def _attention(device: torch.device) -> AbstractContextManager[None]:
+    """Let attention consist of operations that `vmap` has rules for; its kernel on a CPU has none."""
+    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
 
 
 def gradients(output: Tensor, at_output: Tensor | None, *turns: Turn) -> list[dict[str, Tensor]]:
