@@ -32,6 +32,18 @@ MODELS: dict[str, str] = {
     "resnet50": "cutlayer.models.resnet:resnet50",
     "mobilenetv3-small": "cutlayer.models.mobilenet:mobilenetv3_small",
     "vit-small": "cutlayer.models.vit:vit_small",
+    "vit-tiny": "cutlayer.models.vit:vit_tiny",
+    "gpt2": "cutlayer.models.gpt:gpt2",
+    "gpt-mini": "cutlayer.models.gpt:gpt_mini",
+    "gpt-nano": "cutlayer.models.gpt:gpt_nano",
+    "text-mini": "cutlayer.models.text:text_mini",
+}
+# Those that take tokens, for the data that they are listed for: that of GPT-2, bytes, and words.
+TOKEN_MODELS: Final = {
+    "gpt2": ModelSpec("gpt2", 50_257, (1_024,), 50_257),
+    "gpt-mini": ModelSpec("gpt-mini", 258, (128,), 258),
+    "gpt-nano": ModelSpec("gpt-nano", 258, (128,), 258),
+    "text-mini": ModelSpec("text-mini", 10, (128,), 10_003),
 }
 
 

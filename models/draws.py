@@ -41,6 +41,7 @@ _SILENT: Final = (  # modules of torch.nn.modules whose layers do not draw, exce
     "padding",
     "pixelshuffle",
     "pooling",
+    "sparse",
     "upsampling",
 )
 _LOUD: Final = ("RReLU", "MultiheadAttention", "FractionalMaxPool2d", "FractionalMaxPool3d")

@@ -494,6 +494,9 @@ def show(
         str | None,
         typer.Option(metavar="SHAPE", help="Of `model`: the shape of an input [3x32x32]."),
     ] = None,
+    vocabulary: Annotated[
+        int | None, typer.Option(min=1, help="Of `model`: the number of different tokens.")
+    ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Draw the scenario's topology as .png, .svg or .pdf."),
@@ -509,7 +512,7 @@ def show(
     from cutlayer.sim.commands.show import show_words
 
     given = {"--set": overrides, "--out": out, "--data-dir": data_dir}
-    of_model = {"--classes": classes, "--input-shape": input_shape}
+    of_model = {"--classes": classes, "--input-shape": input_shape, "--vocabulary": vocabulary}
     show_words(names, plot, of_data=given, of_model=of_model, force=force)
 
 

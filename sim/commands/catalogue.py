@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from cutlayer.errors import UserError
-from cutlayer.models.catalogue import MODELS
+from cutlayer.models.catalogue import MODELS, TOKEN_MODELS
 from cutlayer.models.outline import outline
 from cutlayer.models.spec import ModelSpec
 from cutlayer.scenarios.aliases import report_renamed
@@ -29,11 +29,25 @@ def _description(file: Path) -> str:
     return str(document.get("description", "")).strip()
 
 
+def listed_spec(name: str) -> ModelSpec:
+    """Return the data for which a model is listed: 10 classes of images, or tokens."""
+    return TOKEN_MODELS.get(name, ModelSpec(name, 10))
+
+
+def outputs_of(spec: ModelSpec) -> str:
+    """Return what a model is for: `10 classes and a vocabulary of 10,003`."""
+    if spec.vocabulary is None:
+        return f"{spec.classes:,} classes"
+    classes = "" if spec.classes == spec.vocabulary else f"{spec.classes:,} classes and "
+    return f"{classes}a vocabulary of {spec.vocabulary:,}"
+
+
 def model_summary(name: str) -> str:
     """Return a model's numbers of parameters and blocks."""
-    blocks = outline(ModelSpec(name, 10)).blocks
+    spec = listed_spec(name)
+    blocks = outline(spec).blocks
     parameters = sum(block.parameters for block in blocks)
-    return f"{parameters:,} parameters for 10 classes, {len(blocks)} blocks"
+    return f"{parameters:,} parameters for {outputs_of(spec)}, {len(blocks)} blocks"
 
 
 def dataset_summary(name: str) -> str:

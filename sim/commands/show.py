@@ -10,7 +10,6 @@ from pydantic.fields import FieldInfo
 
 from cutlayer.errors import UserError
 from cutlayer.models.outline import outline
-from cutlayer.models.spec import ModelSpec
 from cutlayer.scenarios.aliases import canonical, canonical_method
 from cutlayer.scenarios.fields import is_object_path
 from cutlayer.scenarios.shipped import shipped_names, shipped_path, study_path
@@ -22,6 +21,7 @@ from cutlayer.sim.commands.catalogue import (
     dataset_summary,
     device_summary,
     link_summary,
+    listed_spec,
     model_summary,
 )
 from cutlayer.sim.commands.console import CommandConsole, make_console, print_as_it_is
@@ -75,7 +75,7 @@ def show_words(
             raise UserError(f"--plot: {words[1]} is a model; only scenarios have a topology")
         name = canonical(words[1], KINDS["models"][0]()) or words[1]
         show_model_command(
-            name, of_model["--classes"] or 10, of_model["--input-shape"] or "3x32x32"
+            name, of_model["--classes"], of_model["--input-shape"], of_model["--vocabulary"]
         )
     else:
         show_command(words[0], plot, force=force)
@@ -218,7 +218,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _show_model(name: str) -> None:
-    blocks = outline(ModelSpec(name, 10)).blocks
+    blocks = outline(listed_spec(name)).blocks
     rows = [
         (
             str(cut),

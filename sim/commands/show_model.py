@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from math import inf
 from typing import Final
 
 from cutlayer.errors import UserError
 from cutlayer.models.block_cost import BlockCost, Shape
 from cutlayer.models.outline import ModelOutline, outline
 from cutlayer.models.spec import ModelSpec
+from cutlayer.sim.commands.catalogue import listed_spec, outputs_of
 from cutlayer.sim.commands.console import CommandConsole, make_console
 from cutlayer.sim.views.columns import print_grid, print_text
 from cutlayer.topologies.units import format_size
@@ -27,26 +30,46 @@ HEADINGS: Final = (
 )
 
 
-def show_model_command(name: str, classes: int, input_shape: str) -> None:
-    """Print the cuts of a model by name, with sizes, FLOPs and memory; recommended ones have a star."""
-    found = outline(ModelSpec(name, classes, _shape(input_shape)))
+def show_model_command(
+    name: str, classes: int | None, input_shape: str | None, vocabulary: int | None
+) -> None:
+    """Print the cuts of a model by name, with sizes, FLOPs and memory; recommended ones have a star.
+
+    Values that are None are those for which the model is listed.
+    """
+    spec = _spec(name, classes, input_shape, vocabulary)
+    found = outline(spec)
     console = make_console()
     parameters = sum(block.parameters for block in found.blocks)
     print_text(
         console,
-        f"{name}: {parameters:,} parameters for {classes} classes, {len(found)} blocks. Figures of a "
+        f"{name}: {parameters:,} parameters for {outputs_of(spec)}, {len(found)} blocks. Figures of a "
         f"training step, per sample; memory is weights and saved activations of a batch of {BATCH}:",
     )
     starred = recommended(found)
     rows = [_row(found, cut, cut in starred) for cut in range(len(found) + 1)]
     print_grid(console, HEADINGS, rows)
-    print_text(console, "* recommended: less is sent than at any earlier cut")
+    tokens = " after a block" if found.takes_tokens else ""
+    print_text(console, f"* recommended: less is sent than at any earlier cut{tokens}")
     _print_others(console, found)
 
 
+def _spec(
+    name: str, classes: int | None, input_shape: str | None, vocabulary: int | None
+) -> ModelSpec:
+    listed = listed_spec(name)
+    words = vocabulary or listed.vocabulary
+    shape = listed.input_shape if input_shape is None else _shape(input_shape)
+    outputs = words if words and listed.classes == listed.vocabulary else listed.classes
+    return replace(listed, classes=classes or outputs, input_shape=shape, vocabulary=words)
+
+
 def recommended(found: ModelOutline) -> list[int]:
-    """Return the cuts at which less is sent than at any earlier one, and some work stays elsewhere."""
-    least, cuts = sent_bytes(found, 0), []
+    """Return the cuts at which less is sent than at any earlier one, and some work stays elsewhere.
+
+    Tokens are smaller than what any block makes of them, so that their own size does not count.
+    """
+    least, cuts = inf if found.takes_tokens else sent_bytes(found, 0), []
     for cut in range(1, len(found)):
         size, work = sent_bytes(found, cut), _flops(found.blocks[cut:])
         if size < least and work and _flops(found.blocks[:cut]):

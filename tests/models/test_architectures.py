@@ -4,15 +4,14 @@ from collections import OrderedDict
 
 import pytest
 import torch
+from catalogue_inputs import IMAGE_MODELS
 from torch import nn
-from torch.nn.functional import scaled_dot_product_attention
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from cutlayer.models import MODELS, CutError, Model, ModelError, auxiliary_head, build
+from cutlayer.models import CutError, Model, ModelError, auxiliary_head, build
 from cutlayer.models.cost import block_costs
 from cutlayer.models.features import PRODUCTS
 from cutlayer.models.plain import vgg5, vgg11
-from cutlayer.models.vit import Attention, PatchEmbedding
 
 # For 32x32 images their last maps are 1x1, so BatchNorm gets one value per channel and sample.
 ONE_VALUE_AT_THE_END = ("resnet12", "resnet18", "resnet34", "resnet50", "mobilenetv3-small")
@@ -55,6 +54,7 @@ def test_mobilenetv2_has_the_parameters_of_the_imagenet_model():
         ("resnet50", 25_557_032, 4_089),
         ("mobilenetv2-050", 1_968_680, 97),
         ("vit-small", 22_050_664, 4_608),
+        ("vit-tiny", 5_717_416, 1_260),
         ("mobilenetv2", 3_504_872, 301),
         ("mobilenetv3-small", 2_542_856, 56.5),
     ],
@@ -68,34 +68,6 @@ def test_models_for_large_images_have_the_published_parameters_and_operations(
     layers = [layer for block in block_costs(model) for layer in block.layers]
     flops = sum(layer.forward_flops for layer in layers if layer.op_class in products)
     assert flops / 2e6 == pytest.approx(millions, rel=0.015)
-
-
-def test_attention_is_that_of_torch():
-    torch.manual_seed(0)
-    attention = Attention(12, 3).double()
-    x = torch.randn(2, 5, 12, dtype=torch.float64)
-    heads = [part.unflatten(-1, (3, 4)).transpose(1, 2) for part in attention.qkv(x).chunk(3, -1)]
-    mixed = scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
-    torch.testing.assert_close(attention(x), attention.project(mixed))
-
-
-def test_attention_does_not_depend_on_the_order_of_tokens():
-    torch.manual_seed(0)
-    attention, x = Attention(12, 3).double(), torch.randn(2, 5, 12, dtype=torch.float64)
-    order = torch.tensor([3, 0, 4, 1, 2])
-    torch.testing.assert_close(attention(x[:, order]), attention(x)[:, order])
-
-
-def test_a_token_is_the_projection_of_one_patch():
-    torch.manual_seed(0)
-    embedding, images = PatchEmbedding((3, 32, 48), 8), torch.randn(2, 3, 32, 48)
-    tokens = embedding(images)
-    assert tokens.shape == (2, 1 + 2 * 3, 8)
-    patch = images[:, :, 16:, 32:]  # the last of two rows of three
-    weights = embedding.project.weight.flatten(1)
-    expected = patch.flatten(1) @ weights.T + embedding.project.bias + embedding.positions[0, -1]
-    torch.testing.assert_close(tokens[:, -1], expected)
-    torch.testing.assert_close(tokens[:, 0], embedding.positions[:, 0].expand(2, -1))
 
 
 @pytest.mark.parametrize("name", ["vgg11", "resnet9"])
@@ -131,7 +103,7 @@ def test_activation_shape_at_a_cut(name, cut, shape):
     assert meta(name).activation_shape(cut) == shape
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_shapes_on_meta_equal_those_of_real_tensors(name):
     model = build(name, classes=7, seed=0)
     x = torch.randn(2, 3, 32, 32)
@@ -141,16 +113,16 @@ def test_shapes_on_meta_equal_those_of_real_tensors(name):
     assert tuple(x.shape) == (2, 7)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_batchnorm_keeps_no_running_statistics(name):
     model = meta(name)
     norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
     assert not list(model.buffers())
     assert all(not norm.track_running_stats for norm in norms)
-    assert bool(norms) == (name not in ("lenet", "vgg19", "vit-small"))
+    assert bool(norms) == (name not in ("lenet", "vgg19", "vit-small", "vit-tiny"))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_parts_share_modules_and_keys_with_the_model(name):
     model = meta(name)
     whole = model.state_dict(keep_vars=True)
@@ -212,7 +184,7 @@ def test_the_auxiliary_head_is_one_linear_layer_on_the_flattened_activation():
     assert all(p.is_meta for p in auxiliary_head((8,), 2, seed=0, device="meta").parameters())
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_the_smallest_batch_trains_and_a_smaller_one_fails(name):
     model = build(name, classes=10, seed=0)
     assert model.min_batch == (2 if name in ONE_VALUE_AT_THE_END else 1)
@@ -236,7 +208,7 @@ def test_batchnorm_after_a_linear_layer_needs_two_samples():
     assert Model("own", blocks, (1, 2, 2), 3, feature_blocks=0).min_batch == 2
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", IMAGE_MODELS)
 @pytest.mark.parametrize("input_shape", [(1, 28, 28), (3, 48, 40)])
 def test_other_input_shapes(name, input_shape):
     model = meta(name, classes=3, input_shape=input_shape)

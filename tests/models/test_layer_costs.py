@@ -4,11 +4,12 @@ from itertools import pairwise
 
 import pytest
 import torch
+from catalogue_inputs import IMAGE_MODELS
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from cutlayer.models import MODELS, CostError, auxiliary_head, block_costs, build, module_cost
+from cutlayer.models import CostError, auxiliary_head, block_costs, build, module_cost
 from cutlayer.models.cost import model_cost
 from cutlayer.models.features import PRODUCTS, features
 from cutlayer.models.layers import conv_block
@@ -188,7 +189,7 @@ def test_mobilenetv2_is_depthwise_as_in_the_paper():
     assert sum(layer.op_class == "depthwise" for layer in layers) == 17
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_flops_equal_torchs_count(name):
     model = build(name, classes=10, seed=0, device="meta")
     x = torch.empty(4, 3, 32, 32, device="meta")
@@ -206,7 +207,7 @@ def test_flops_equal_torchs_count(name):
         assert 4 * backward == counter.get_total_flops() - forward
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", IMAGE_MODELS)
 def test_block_costs_add_up_to_the_models_cost(name):
     model = build(name, classes=10, seed=0, device="meta")
     blocks, whole = block_costs(model), module_cost(model, (3, 32, 32), first=True)

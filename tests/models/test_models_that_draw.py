@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from cutlayer.models.catalogue import MODELS, build
+from cutlayer.models.catalogue import MODELS, TOKEN_MODELS, build
 from cutlayer.models.draws import Draws, borrowed_generators, draws_of, seed_generators
 from cutlayer.models.layers import conv_block, fc_block
+from cutlayer.models.spec import ModelSpec
 
 
 def states() -> tuple[object, ...]:
@@ -21,7 +22,8 @@ def states() -> tuple[object, ...]:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_no_shipped_model_draws(name: str) -> None:
-    assert draws_of(build(name, classes=10, seed=0, device="meta")) == Draws.NOTHING
+    spec = TOKEN_MODELS.get(name, ModelSpec(name, 10))
+    assert draws_of(build(spec, seed=0, device="meta")) == Draws.NOTHING
 
 
 @pytest.mark.parametrize("name", ["lenet", "vgg5", "resnet12", "mobilenetv3-small"])

@@ -145,9 +145,25 @@ def test_show_model_lists_cuts_and_says_why_others_are_none(cli: CommandLine) ->
     assert "0 (the input) 3x32x32 12.29" in " ".join(cli("show", "model", "vgg5").out.split())
 
 
+def test_show_model_of_tokens(cli: CommandLine) -> None:
+    """48 values of each token at every cut: the first of them is recommended, though tokens are less."""
+    said = " ".join(cli("show", "model", "gpt-nano", "--vocabulary", "65").out.split())
+    parameters = 3 * (12 * 48**2 + 13 * 48) + 2 * 65 * 48 + 128 * 48 + 2 * 48
+    assert f"gpt-nano: {parameters:,} parameters for a vocabulary of 65, 5 blocks" in said
+    assert "0 (the input) 128 1.024" in said
+    assert "1* embedding 128x48 24.58" in said
+    assert "2 decoder1 128x48 24.58" in said
+    said = " ".join(cli("show", "model", "text-mini", "--classes", "3").out.split())
+    assert "parameters for 3 classes and a vocabulary of 10,003" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (
+            ["model", "gpt2", "--input-shape", "3x32x32"],
+            "'gpt2' takes tokens: an input shape must be one length such as (128,), got (3, 32, 32)",
+        ),
         (["model", "nowhere:net"], "model 'nowhere:net' cannot be loaded"),
         (["model", "vgg5", "--input-shape", "3,a"], "--input-shape: must be sizes such as 3x32x32"),
         (["vgg5", "--classes", "3"], "--classes is for `show model NAME`"),

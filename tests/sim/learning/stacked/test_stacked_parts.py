@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from cutlayer.models import catalogue
+from cutlayer.models.transformer import CausalAttention
 from cutlayer.models.vit import EncoderLayer, PatchEmbedding
 from cutlayer.sim.learning.stacked.check import Checks, NotStackedError
 from cutlayer.sim.learning.stacked.lanes import Lanes
@@ -50,6 +51,7 @@ PARTS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "squeeze and hardswish": (lambda: block("mobilenetv3-small", 4, 5), (24, 4, 4)),
     "patches": (lambda: PatchEmbedding((3, 32, 32), 24), (3, 32, 32)),
     "attention": (lambda: EncoderLayer(24, 3), (5, 24)),
+    "causal attention": (lambda: CausalAttention(24, 3), (5, 24)),
     "running statistics": (
         lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, momentum=0.3), nn.Hardswish()),
         IMAGES,
