@@ -18,7 +18,8 @@ class CommandConsole(Console):
     """A console that prints all strings unchanged, also those in tables."""
 
     def __init__(self) -> None:
-        super().__init__(markup=False, emoji=False, highlight=False)
+        # In a notebook, rich would turn every print into an output of its own, in HTML.
+        super().__init__(markup=False, emoji=False, highlight=False, force_jupyter=False)
 
     def render_str(
         self,

@@ -14,6 +14,7 @@ from cutlayer.sim.results.round import RoundResult
 from cutlayer.sim.run.progress import MethodRun, Progress
 
 SECONDS_BETWEEN_LINES: Final = 0.1
+STOPPED: Final = "interrupted: these are the results of the rounds that had closed"
 STOPPING: Final = "interrupted: finishing the rounds in progress; interrupt again to stop at once"
 
 
@@ -85,6 +86,8 @@ class LineProgress(Progress):
         """Write a line of its own, and the progress below it."""
         self._output.write(f"\r{line.ljust(len(self._shown))}\n")
         self._shown = ""
+        if line == STOPPED:  # nothing goes on below it
+            self._text = ""
         self._write(at_once=True)
 
     def _prefix(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cutlayer.scenarios.load import Loaded
-from cutlayer.sim.interactive.progress import shown_progress
+from cutlayer.sim.interactive.progress import STOPPED, shown_progress
 from cutlayer.sim.interactive.scenario import load_scenario
 from cutlayer.sim.loggers.logger import MakeLogger
 from cutlayer.sim.results.method import RunResult
@@ -83,5 +83,5 @@ def run(
             confusion=confusion,
         )
         if any(result.status == "stopped" for result in results):
-            shown.note("interrupted: these are the results of the rounds that had closed")
+            shown.note(STOPPED)
     return results

@@ -26,6 +26,7 @@ from cutlayer.sim.results.metrics import metric_entries
 from cutlayer.sim.results.round import Decided, KeptRound, RoundResult
 from cutlayer.sim.results.run_tables import RunTables
 from cutlayer.sim.results.training import training_records, training_summary
+from cutlayer.sim.results.utilisation import utilisation_rows
 from cutlayer.sim.tasks.metric import ACCURACY, Metric
 
 Status = Literal["complete", "stopped", "stalled"]  # stopped: interrupted; stalled: never ends
@@ -145,6 +146,8 @@ class MethodResult(Evaluated):
 
     def rows_of(self, table: str) -> list[Row]:
         """Return the rows of a table; those of links begin with the busiest."""
+        if table == "utilisation":
+            return utilisation_rows(self)
         time_s = self.virtual_time_s
         links = [
             LinkRow(name, totals, self.link_clients[name], self.capacity_s[name], time_s)

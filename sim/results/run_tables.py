@@ -23,15 +23,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 METHODS: Final = "methods"  # the table with a row for each method
-IN_FOLDERS_ONLY: Final = "utilisation"  # made of the intervals when a folder is written
-TABLES: Final = (METHODS, *(name for name in RUN_TABLES if name != IN_FOLDERS_ONLY), *DRAW_TABLES)
+TABLES: Final = (METHODS, *RUN_TABLES, *DRAW_TABLES)
 
 
 class RunTables:
-    """The tables of a run: those of its folder, and `methods` with a row for each method.
-
-    Only the folder has the table utilisation.
-    """
+    """The tables of a run: those of its folder, and `methods` with a row for each method."""
 
     methods: dict[str, Any]
     draws: list[Row]
@@ -40,8 +36,8 @@ class RunTables:
     def rows_of(self, table: str) -> list[Row]:
         """Return the rows of a table: of all methods, or of their draws.
 
-        The tables are methods, rounds, accuracy, links, devices, updates, decisions, classes, clients,
-        confusion, draws and factors. Raises UserError for another name.
+        The tables are methods, rounds, accuracy, links, utilisation, devices, updates, decisions,
+        classes, clients, confusion, draws and factors. Raises UserError for another name.
         """
         if table not in TABLES:
             raise UserError(f"unknown table {table!r}{suggestion(table, TABLES)}")

@@ -3,9 +3,9 @@
 Links that several clients use stand for themselves, access links for the mean over those in use.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,8 +14,7 @@ from cutlayer.sim.log.intervals import Activity, Phase
 from cutlayer.sim.log.link_use import ACCESS
 from cutlayer.sim.network.observers import LoadSeries
 from cutlayer.sim.results.columns import RUN_TABLES, Row
-from cutlayer.sim.results.method import MethodResult
-from cutlayer.sim.results.round import KeptRound
+from cutlayer.sim.results.round import KeptRound, RoundResult
 
 ROUNDING: Final = 1e-9  # of the largest value counts as 0
 MOST_LINES: Final = 6  # of a method
@@ -105,7 +104,24 @@ def access_steps(kept: KeptRound, line: str, capacities: Mapping[str, float]) ->
     return Steps(steps.times, steps.values / len(used))
 
 
-def utilisation_rows(result: MethodResult) -> list[Row]:
+class Played(Protocol):
+    """The result of a method, as far as the use of its links goes."""
+
+    label: str
+    method: str
+    rounds: list[RoundResult]
+    capacity_s: dict[str, float]
+
+    @property
+    def kept(self) -> Sequence[KeptRound]:
+        """Return the rounds whose intervals are kept."""
+
+    @property
+    def virtual_time_s(self) -> float:
+        """Return when the last round closed."""
+
+
+def utilisation_rows(result: Played) -> list[Row]:
     """Return the rows of utilisation.csv for the busiest links of a method, the busiest first.
 
     Rows of detail 0 hold for whole rounds; those of detail 1 for the steps within the first kept one.
@@ -133,7 +149,7 @@ def utilisation_rows(result: MethodResult) -> list[Row]:
     return rows
 
 
-def _within(result: MethodResult, kept: KeptRound, line: str) -> Steps | None:
+def _within(result: Played, kept: KeptRound, line: str) -> Steps | None:
     series = kept.record.loads.get(line)
     if series is not None:
         return shared_steps(series, kept.record.duration_s)

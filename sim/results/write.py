@@ -46,7 +46,6 @@ from cutlayer.sim.results.columns import (
 from cutlayer.sim.results.estimate import by_label, estimate
 from cutlayer.sim.results.method import MethodResult, RunResult
 from cutlayer.sim.results.round import RoundResult
-from cutlayer.sim.results.utilisation import utilisation_rows
 from cutlayer.sim.tasks.metric import ACCURACY
 
 SUMMARY: Final = "summary.json"
@@ -128,8 +127,8 @@ class RunFolder:
         further = {table: result.rows_of(table) for table in NOT_IN_EVERY_RUN}
         tables |= {table: rows for table, rows in further.items() if rows}
         self._further = [f"{table}.csv" for table in further if table in tables]
-        used = [row for method in result.methods.values() for row in utilisation_rows(method)]
-        for table, rows in (tables | {"utilisation": used}).items():
+        tables["utilisation"] = result.rows_of("utilisation")
+        for table, rows in tables.items():
             with whole_text(self.path / f"{table}.csv") as file:
                 write_rows(file, rows)
         with whole_text(self.path / "accuracy.csv") as file:  # with a header even if it has no rows

@@ -1,5 +1,6 @@
 """Progress of `cutlayer.run`: one line in a notebook, bars on a terminal, otherwise nothing."""
 
+import builtins
 import signal
 import sys
 from io import StringIO
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from command_line import CommandLine
+from rich.console import Console
 
 from cutlayer import RoundResult, load_scenario, run
 from cutlayer.sim.interactive import progress
@@ -71,6 +73,21 @@ def test_a_terminal_shows_bars_and_a_file_nothing(
     assert shown(monkeypatch, StringIO()) == ""
 
 
+class ZMQInteractiveShell:
+    """By the name of this class, rich recognises a notebook."""
+
+
+def test_a_check_in_a_notebook_is_one_text(
+    cli: CommandLine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rich would print each of its lines as HTML."""
+    expected = cli("check", "tiny.yaml").out
+    monkeypatch.setattr(builtins, "get_ipython", ZMQInteractiveShell, raising=False)
+    assert Console().is_jupyter
+    load_scenario("tiny.yaml").check()
+    assert capsys.readouterr().out == expected
+
+
 def test_progress_false_is_silent_everywhere(
     cli: CommandLine, notebook: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,4 +120,5 @@ def test_an_interrupt_in_a_notebook_keeps_the_closed_rounds(
     assert result.status == "stopped"
     assert 1 <= len(result.frame("rounds")) < 6
     assert "interrupted: finishing the rounds in progress" in output.getvalue()
-    assert "interrupted: these are the results of the rounds that had closed" in output.getvalue()
+    last = "interrupted: these are the results of the rounds that had closed"
+    assert output.getvalue().rsplit("\r", 1)[1].strip() == last

@@ -294,7 +294,7 @@ def test_check_prints_what_the_command_prints(
 
 def test_frames_have_the_columns_of_the_files(tmp_path: Path) -> None:
     (result,) = run(made(), out=str(tmp_path / "out"))
-    for name in ("rounds", "accuracy", "links", "devices", "classes", "clients"):
+    for name in ("rounds", "accuracy", "links", "utilisation", "devices", "classes", "clients"):
         saved = pandas.read_csv(tmp_path / "out" / f"{name}.csv")
         assert list(result.frame(name).columns) == list(saved.columns), name
         assert len(result.frame(name)) == len(saved) > 0, name
