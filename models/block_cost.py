@@ -19,6 +19,8 @@ class LayerCost:
     uses it.
     `column_bytes`, per sample, is the size of a convolution's input unfolded for a matrix product
     (im2col): 4 bytes x inputs x kernel area x output positions; 0 for 1x1 and depthwise ones.
+    `table_bytes`, per batch, is the gradient of the table that a layer looks rows up in: a tensor of the
+    table's size, filled with zeros before the rows of the batch are added.
     """
 
     name: str
@@ -31,6 +33,7 @@ class LayerCost:
     parameters: int
     parameter_tensors: int = 0
     column_bytes: int = 0
+    table_bytes: int = 0
 
 
 @dataclass(frozen=True)

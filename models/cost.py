@@ -20,13 +20,15 @@ from cutlayer.models.errors import CostError
 from cutlayer.models.meta import State, meta_call, meta_outputs, meta_state
 from cutlayer.models.model import Model, exit_of
 from cutlayer.models.operators import (
-    COVERED,
+    KIND_OF,
     NO_RULES,
     Arithmetic,
     Operation,
     Rule,
     arithmetic,
     is_free,
+    rows_bytes,
+    table_bytes,
 )
 from cutlayer.models.tuning.frozen import NOTHING_FROZEN, Frozen, frozen_in
 
@@ -213,8 +215,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _layer(self, call: Operation, outputs: Sequence[Tensor]) -> LayerCost:
         label, plain = self._running[-1]
         operation, args, output = call.name, call.args, call.output
-        tensors = [t for arg in args for t in (arg if isinstance(arg, list) else [arg])]
-        tensors = [t for t in tensors if isinstance(t, Tensor)]
+        tensors = call.tensors
         weights = {_storage(t): t for t in tensors if _storage(t) in self._weights}
         data = [t for t in tensors if _storage(t) not in self._weights]
         input_bytes, output_bytes = sum(map(_per_sample_bytes, data)), _per_sample_bytes(output)
@@ -228,24 +229,33 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             needed = any(t.requires_grad for t in tensors)
             counted = Arithmetic("elementwise", moved, moved * needed)
             self.unpriced[operation] = None
-        looks_up = operation in (*COVERED["lookup"], *COVERED["bag"])
+        looks_up = KIND_OF.get(operation) in ("lookup", "bag")
+        if looks_up:  # reads the rows of its indices
+            rows = rows_bytes(args)
+            input_bytes += 0 if rows % _BATCH else rows // _BATCH
         own = [self._uncounted.pop(key) for key in weights if key in self._uncounted]
         return LayerCost(
             name=label if plain else ".".join(filter(None, (label, operation.strip("_")))),
             op_class=counted.op_class,
             forward_flops=counted.forward_flops // _BATCH,
             backward_flops=counted.backward_flops // _BATCH,
-            weight_bytes=0 if looks_up else sum(weight.nbytes for weight in weights.values()),
+            weight_bytes=0 if looks_up else sum(map(_own_bytes, weights.values())),
             input_bytes=input_bytes,
             output_bytes=output_bytes,
             parameters=sum(own),
             parameter_tensors=len(own),
             column_bytes=counted.column_bytes // _BATCH,
+            table_bytes=table_bytes(operation, args) if looks_up else 0,
         )
 
 
 def _storage(tensor: Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
+
+
+def _own_bytes(tensor: Tensor) -> int:
+    """Return the bytes of a weight, of which an expanded view has no more than the weight itself."""
+    return min(tensor.nbytes, tensor.untyped_storage().nbytes())
 
 
 def _per_sample_bytes(tensor: Tensor) -> int:

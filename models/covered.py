@@ -62,6 +62,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         *("masked_scatter", "masked_scatter_", "embedding_renorm_"),
         *("tril", "triu", "flip", "roll", "diag_embed", "affine_grid_generator"),
         *("pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "native_channel_shuffle"),
+        *("cat", "stack", "constant_pad_nd", "repeat"),
         *("reflection_pad1d", "reflection_pad2d", "reflection_pad3d"),
         *("replication_pad1d", "replication_pad2d", "replication_pad3d"),
     ),
@@ -71,10 +72,7 @@ COVERED: Final[Mapping[str, tuple[str, ...]]] = {
         *("rand_like", "randn_like", "randint_like", "uniform_", "normal_", "random_"),
         *("exponential_", "log_normal_", "cauchy_", "geometric_", "multinomial"),
     ),
-    "moves": (
-        *("clone", "cat", "stack", "copy_", "_to_copy", "constant_pad_nd", "repeat"),
-        *("fill", "fill_", "zero_"),
-    ),
+    "moves": (*("clone", "copy_", "_to_copy", "fill", "fill_", "zero_"),),
     "free": (
         *("detach", "_unsafe_view", "_reshape_alias", "lift_fresh", "empty_like", "new_empty"),
         *("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"),

@@ -22,7 +22,7 @@ class Features(NamedTuple):
     `streamed_bytes` are the weights of a convolution: a library that unfolds and multiplies sample by
     sample reads them again for each. `column_bytes` is its unfolded input (im2col). Backward touches
     activations twice (values and gradients); weights and columns once for the gradient of the weights
-    and once for that of the input, where it is needed.
+    and once for that of the input, where it is needed. It writes the whole gradient of a table.
     """
 
     op_class: str
@@ -45,6 +45,8 @@ def features(layer: LayerCost, pass_: Pass) -> Features | None:
     if layer.op_class in PRODUCTS and pass_ == "backward":
         gradients = flops // layer.forward_flops
     weights = gradients * layer.weight_bytes
+    if pass_ == "backward":
+        weights += layer.table_bytes
     return Features(
         op_class=layer.op_class,
         pass_=pass_,

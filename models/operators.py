@@ -26,7 +26,18 @@ from cutlayer.models.products import (
     recurrent,
 )
 
-__all__ = ["COVERED", "NO_RULES", "Arithmetic", "Operation", "Rule", "arithmetic", "is_free"]
+__all__ = [
+    "COVERED",
+    "KIND_OF",
+    "NO_RULES",
+    "Arithmetic",
+    "Operation",
+    "Rule",
+    "arithmetic",
+    "is_free",
+    "rows_bytes",
+    "table_bytes",
+]
 
 # Batch normalisation, per value. Forward: mean 1, variance 3, scale and shift 2. Backward: sum of
 # the gradient 1, its product with the centred input 3, gradient with respect to the input 5.
@@ -58,8 +69,9 @@ class Operation:
 
     @property
     def tensors(self) -> list[Tensor]:
-        """The tensors among the arguments, without those in lists."""
-        return [arg for arg in self.args if isinstance(arg, Tensor)]
+        """The tensors among the arguments, those in lists included."""
+        flat = (one for arg in self.args for one in (arg if isinstance(arg, list) else [arg]))
+        return [one for one in flat if isinstance(one, Tensor)]
 
 
 # Computes the cost from an operation's arguments and its (first) output, whole batches on `meta`.
@@ -128,6 +140,21 @@ def arithmetic(call: Operation, own: Mapping[str, Rule] = NO_RULES) -> Arithmeti
         f"no cost rule for the operation {name!r}; a model of your own can bring one "
         "(`cost_rules`), or a scenario prices it by its bytes (`model: {unpriced: bytes}`)"
     )
+
+
+def rows_bytes(args: Sequence[Any]) -> int:
+    """Return the bytes of the rows that a lookup reads from its table, the first argument."""
+    table: Tensor = args[0]
+    indices: Tensor = args[1]
+    return indices.numel() * table.shape[-1] * table.element_size()
+
+
+def table_bytes(name: str, args: Sequence[Any]) -> int:
+    """Return the bytes of the gradient of a lookup's table: the whole table, unless it is sparse."""
+    table: Tensor = args[0]
+    at = 5 if KIND_OF[name] == "bag" else 4  # where `sparse` stands
+    sparse = len(args) > at and bool(args[at])
+    return table.nbytes if table.requires_grad and not sparse else 0
 
 
 def is_free(function: torch._ops.OpOverload, operation: str) -> bool:

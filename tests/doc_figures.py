@@ -488,8 +488,9 @@ def two_networks() -> Rows:
     """Fits to pairs of networks: how many, their errors on others, and the share inside intervals."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parents[1] / "validation" / "devices")
-        patch.setattr(sys, "modules", dict(sys.modules))
         pairs = import_module("two_networks").two_networks()
+        for name in ("two_networks", "fit_catalogue"):
+            patch.delitem(sys.modules, name)
     groups = (
         [one for one in pairs if one.recommended],
         [one for one in pairs if one.kinds[0] == one.kinds[1]],

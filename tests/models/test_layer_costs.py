@@ -290,7 +290,7 @@ def test_functional_calls_are_counted():
     cost = module_cost(Functional(), (3,), first=False, name="f")
     by_name = {layer.name: layer for layer in cost.layers}
     assert list(by_name) == ["f.mm", "f.relu", "f.mul", "f.cat", "f.softmax"]
-    assert cost.forward_flops == 30 + 5 + 5 + 0 + 10
+    assert cost.forward_flops == 30 + 5 + 5 + 10 + 10
     assert by_name["f.cat"].input_bytes == by_name["f.cat"].output_bytes == 40
     assert cost.parameters == 15
 

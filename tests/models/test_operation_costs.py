@@ -9,7 +9,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode, flop_registry, register_flop_formula
 
 from cutlayer.models import CostError, block_costs, build, module_cost
-from cutlayer.models.features import OP_CLASSES, PRODUCTS
+from cutlayer.models.features import OP_CLASSES, PRODUCTS, features
 from cutlayer.sim.calibrate.adjust import predicted
 from cutlayer.sim.calibrate.timed_csv import read_iterations
 from cutlayer.sim.papers.benchmark_pi import MEASURED, STACK
@@ -161,6 +161,50 @@ def test_single_operations_by_hand():
     table = nn.EmbeddingBag(10, 4)
     bag = module_cost(table, (5,), first=True, dtype=torch.long).layers[-1]
     assert (bag.forward_flops, bag.weight_bytes) == (5 * 4, 0)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize(("table", "outputs"), [(nn.Embedding, 7), (nn.EmbeddingBag, 1)])
+def test_a_lookup_moves_its_rows_and_the_gradient_that_torch_makes(table, outputs, sparse):
+    words, width, tokens = 50, 8, 7
+    layer = table(words, width, sparse=sparse)
+    layer(torch.zeros(BATCH, tokens, dtype=torch.long)).sum().backward()
+    gradient = layer.weight.grad
+    made = 0 if gradient.is_sparse else gradient.nbytes
+    (lookup,) = module_cost(layer, (tokens,), first=True, dtype=torch.long).layers[-1:]
+    assert lookup.weight_bytes == 0
+    assert lookup.table_bytes == made == (not sparse) * 4 * words * width
+    offsets = table is nn.EmbeddingBag  # one for each sample
+    rows, indices = 4 * tokens * width, 8 * (tokens + offsets)
+    assert (lookup.input_bytes, lookup.output_bytes) == (indices + rows, 4 * outputs * width)
+    forward, backward = features(lookup, "forward"), features(lookup, "backward")
+    assert (forward.weight_bytes, backward.weight_bytes) == (0, made)
+    assert backward.activation_bytes == 2 * forward.activation_bytes
+
+
+def test_a_frozen_table_has_no_gradient():
+    layer = nn.Embedding(50, 8)
+    layer.weight.requires_grad_(False)
+    (lookup,) = module_cost(layer, (7,), first=True, dtype=torch.long).layers
+    assert (lookup.table_bytes, lookup.backward_flops) == (0, 0)
+
+
+class Joined(nn.Module):
+    """A learned token before others, as class tokens are."""
+
+    def __init__(self):
+        super().__init__()
+        self.token = nn.Parameter(torch.zeros(1, 1, 8))
+
+    def forward(self, x):
+        return torch.cat([self.token.expand(len(x), -1, -1), x], 1)
+
+
+def test_joining_tensors_moves_their_bytes_and_an_expanded_weight_once():
+    for first in (True, False):
+        (cat,) = module_cost(Joined(), (5, 8), first=first).layers
+        assert (cat.op_class, cat.forward_flops, cat.backward_flops) == ("elementwise", 48, 48)
+        assert (cat.input_bytes, cat.output_bytes, cat.weight_bytes) == (160, 192, 32)
 
 
 def test_operations_of_an_own_library_are_counted_by_a_formula_registered_with_torch():

@@ -88,7 +88,8 @@ def slow_seconds(device, layers, batch_size):
                 gradients = flops / layer.forward_flops
             weights = device.weight_bytes_per_s or device.memory_bandwidth_bytes_per_s
             moved = times * (layer.input_bytes + layer.output_bytes)
-            total += device.layer_overhead_s + gradients * layer.weight_bytes / weights
+            fixed = gradients * layer.weight_bytes + (times == 2) * layer.table_bytes
+            total += device.layer_overhead_s + fixed / weights
             each = flops / device.rate(layer.op_class, pass_)
             each += moved / device.memory_bandwidth_bytes_per_s
             if layer.op_class in CONVOLUTIONS and device.weight_stream_bytes_per_s:
