@@ -1,4 +1,4 @@
-"""Models by name: the built-in ones, and a user's own as `package.module:Object`."""
+"""Models by name: the built-in ones, those of packages, and a user's own as `package.module:Object`."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -7,7 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, overload
 
 from cutlayer.errors import UserError
+from cutlayer.models.errors import ModelError
 from cutlayer.models.own_object import import_own_or, reason_of
+from cutlayer.models.packages.names import factory as packaged_factory
+from cutlayer.models.packages.names import package_of
 from cutlayer.models.spec import ModelSpec
 from cutlayer.suggestion import suggestion
 
@@ -65,12 +68,14 @@ def with_ends(name: str, submodules: Sequence[str]) -> str:
 
 def without_ends(name: str) -> tuple[str, tuple[str, ...]]:
     """Return the parts of such a name: that of the model, and the submodules."""
-    plain, _, ends = name.partition(_ENDS)
+    plain, mark, ends = name.rpartition(_ENDS)
+    if not mark or "/" in ends:  # a folder's name may have the character, too
+        return name, ()
     return plain, tuple(ends.split(",")) if ends else ()
 
 
 def resolve(name: str) -> "Callable[..., nn.Module]":
-    """Return the function that builds a model of the catalogue or a user's `package.module:Object`.
+    """Return the function that builds a model of the catalogue, of a package, or a user's own.
 
     It is called as `Object(classes=10, input_shape=(3, 32, 32), vocabulary=None)`, or with fewer of
     these, and returns a Model or another `nn.Module`. Raises UnknownModelError, with the closest name.
@@ -79,10 +84,12 @@ def resolve(name: str) -> "Callable[..., nn.Module]":
         module_name, _, object_name = MODELS[name].partition(":")
         built_in: Callable[..., Model] = getattr(import_module(module_name), object_name)
         return built_in
+    if package_of(name) is not None:
+        return packaged_factory(name)
     if ":" not in name:
         raise UnknownModelError(
             f"unknown model {name!r}{suggestion(name, MODELS)}"
-            " (your own is named package.module:Object)"
+            " (your own is named package.module:Object, that of a package transformers:NAME)"
         )
     factory: Callable[..., nn.Module] = import_own_or(
         UnknownModelError, f"model {name!r} cannot be loaded", name
@@ -135,7 +142,6 @@ def _build(spec: ModelSpec, seed: int, device: str) -> "Model":
     from torch.nn import Module
 
     from cutlayer.models.draws import initialised
-    from cutlayer.models.errors import ModelError
     from cutlayer.models.model import Model
     from cutlayer.models.tuning.apply import finished, tune
 
@@ -191,6 +197,10 @@ def _arguments(name: str, factory: "Callable[..., nn.Module]", spec: ModelSpec) 
     }
     if "vocabulary" in signature.parameters:
         chosen["vocabulary"] = spec.vocabulary
+    if spec.pretrained is not None:
+        if "pretrained" not in signature.parameters:
+            raise ModelError(f"model {name!r} brings no weights: remove pretrained")
+        chosen["pretrained"] = spec.pretrained
     try:
         signature.bind(**chosen)
     except TypeError as error:

@@ -12,6 +12,7 @@ from cutlayer.models.block_cost import BlockCost, Shape, Unpriced
 from cutlayer.models.catalogue import with_ends, without_ends
 from cutlayer.models.errors import CutError, checked_cut
 from cutlayer.models.outline_cache import cached
+from cutlayer.models.packages.names import identity, package_of
 from cutlayer.models.spec import ModelSpec
 from cutlayer.suggestion import suggestion
 
@@ -163,4 +164,6 @@ def outline_cut_at(
 
 def _kept(name: str, kind: Any, key: list[Any], compute: Callable[[], T]) -> T:
     """Use the cache, except for a user's model: the code that it imports may change."""
+    if package_of(name) is not None:
+        return cached(kind, [*key, identity(without_ends(name)[0], None, weights=False)], compute)
     return compute() if ":" in name else cached(kind, key, compute)

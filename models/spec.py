@@ -10,14 +10,14 @@ from cutlayer.models.tuning.tuning import FULL, Tuning
 class ModelSpec:
     """A model by name, for data with this number of classes and this shape of a sample's input.
 
-    `vocabulary` is the number of different tokens in the data, None for inputs that are numbers. A model
-    that brings weights keeps them if it is `pretrained`; all others are drawn from the seed. `tuning`
-    says which tensors are trained.
+    `vocabulary` is the number of different tokens in the data, None for inputs that are numbers.
+    `pretrained` says whether weights that the model brings are kept or drawn from the seed; by default
+    those of a folder or repository of transformers are kept. `tuning` says which tensors are trained.
     """
 
     name: str
     classes: int
     input_shape: Shape = (3, 32, 32)
     vocabulary: int | None = None
-    pretrained: bool = True
+    pretrained: bool | None = None
     tuning: Tuning = FULL

@@ -45,6 +45,7 @@ class Model(Section):
     the name of a device, client or group of clients; `default` is the cut of all other clients.
     `batch_norm` says which tensors of BatchNorm are averaged, trained and sent. `unpriced` says what
     becomes of an operation without a cost rule: `bytes` prices it by the bytes that it moves.
+    `pretrained` says whether weights that a model of a package brings are kept.
 
     `trainable` or `frozen` are patterns of the names of tensors that are trained, or that are not.
     With `lora`, adapters are trained, and `trainable`. Frozen tensors are kept in `frozen_type`, and
@@ -55,6 +56,7 @@ class Model(Section):
     cut: Annotated[Cut | CutsByName, either(Cut, CutsByName, is_mapping)]
     batch_norm: BatchNorm = "averaged"
     unpriced: Literal["error", "bytes"] = "error"
+    pretrained: Switch | None = None
     trainable: Patterns | None = None
     frozen: Patterns | None = None
     lora: Lora | None = None

@@ -24,6 +24,9 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     _cache = tempfile.TemporaryDirectory(prefix="cutlayer-cache-")
     os.environ["CUTLAYER_CACHE_DIR"] = _cache.name
 
+# No test downloads anything; a name that is nowhere on this machine fails at once.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
 # Processes that a test starts keep their byte code: otherwise each of them compiles the package anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 

@@ -125,12 +125,16 @@ class _Tracer(fx.Tracer):
         """Trace the call of a submodule. Raises Untraceable, for the innermost one that fails."""
         if self.computing:
             return forward(*args, **kwargs)
+        if m not in (self.submodule_paths or ()):  # made while the model runs, as in `nn.ReLU()(x)`
+            if any(True for _ in m.state_dict()):
+                raise TracingError(f"it calls a {type(m).__name__} that is not a submodule")
+            return forward(*args, **kwargs)
         path, before = self.path_of_module(m), _generators()
         try:
             result = super().call_module(m, forward, args, kwargs)
         except Untraceable as found:
             if found.kind in self._whole:  # even as one operation: its parent must be one
-                raise Untraceable(path, type(m), found.reason) from None
+                raise Untraceable(path, type(m), self._whole[found.kind]) from None
             raise
         except Exception as error:  # a user's forward pass may raise anything
             raise Untraceable(path, type(m), explained(error)) from error

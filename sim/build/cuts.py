@@ -29,7 +29,12 @@ def spec_of(scenario: Scenario, info: DatasetInfo) -> ModelSpec:
     """Return what the scenario's model is built from, for a data set."""
     model = scenario.model
     return ModelSpec(
-        model.name, info.output_shape[-1], info.input_shape, info.vocabulary, tuning=model.tuning
+        model.name,
+        info.output_shape[-1],
+        info.input_shape,
+        info.vocabulary,
+        model.pretrained,
+        model.tuning,
     )
 
 

@@ -203,7 +203,7 @@ class Plan:
             averaging=training.averaging,
             method=name,
             options=method.learning_options(options),
-            model_source=source_identity(scenario.model.name),
+            model_source=source_identity(scenario.model.name, scenario.model.pretrained),
             method_source=source_identity(name),
             codec=self.codecs(method, options).spec,
             batch_norm=scenario.model.batch_norm,

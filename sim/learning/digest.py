@@ -15,6 +15,7 @@ from typing import Final
 
 from cutlayer.models.given_objects import given
 from cutlayer.models.own_object import import_own, import_own_module, plain_name
+from cutlayer.models.packages.names import identity, package_of
 
 Digest = str | None
 Ingredient = str | int | float | bool | None | Sequence["Ingredient"] | Mapping[str, "Ingredient"]
@@ -31,18 +32,21 @@ def node(operation: str, hyperparameters: Ingredient, reads: Sequence[Digest]) -
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def source_identity(name: str) -> Digest:
+def source_identity(name: str, pretrained: bool | None = None) -> Digest:
     """Return a fingerprint of the code of `package.module:Object`, "" for a name of the catalogue.
 
     It covers the files of the named module and of the module that defines the object, but not their
     imports, and does not depend on the folder. Without such a file, and for an object that cannot be
-    imported by its name, it is None, and so is the learning digest.
+    imported by its name, it is None, and so is the learning digest. For a model of a package it covers
+    the package's version, and the configuration and weights of transformers' models.
     """
     if given(name) is not None:
         return None
     module_name, colon, _ = name.partition(":")
     if not colon:
         return ""
+    if package_of(name) is not None:
+        return identity(name, pretrained)
     module = import_own_module(module_name).__name__
     modules = {module, getattr(import_own(name), "__module__", module)}
     fingerprint = blake2b(digest_size=16)

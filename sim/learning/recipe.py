@@ -52,7 +52,7 @@ class Schedule:
 
 
 # Fields that are newer than recorded digests and metadata, and absent from them at these defaults.
-NEW: Final[Mapping[str, Any]] = {"vocabulary": None, "pretrained": True, "tuning": FULL}
+NEW: Final[Mapping[str, Any]] = {"vocabulary": None, "pretrained": None, "tuning": FULL}
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Recipe:
     task: Task = DEFAULT
     task_source: Digest = ""
     vocabulary: int | None = None
-    pretrained: bool = True
+    pretrained: bool | None = None
     tuning: Tuning = FULL
 
     @property

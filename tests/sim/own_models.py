@@ -106,6 +106,16 @@ def statistics(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> M
     )
 
 
+def brings(
+    classes: int = 10, input_shape: Sequence[int] = (3, 32, 32), pretrained: bool = False
+) -> Model:
+    """A model that brings weights: ones in its first block."""
+    made = statistics(classes, input_shape)
+    if pretrained:
+        nn.init.ones_(next(made.parameters()))
+    return made
+
+
 def rows(classes: int = 2, input_shape: Sequence[int] = (2,)) -> Model:
     """Linear layers for rows of features."""
     blocks = [

@@ -3,7 +3,7 @@
 import pytest
 import torch
 import traced_nets
-from torch.nn.functional import cross_entropy
+from split_check import assert_equal_at_every_cut
 from traced_nets import NETS, TOKENS
 
 from cutlayer.models import build
@@ -45,51 +45,9 @@ def plain(name, seed):
     return getattr(traced_nets, name)()
 
 
-def own(key):
-    """The name of a tensor in the module, from that in the model: without `blocks.N.`."""
-    return key.split(".", 2)[2]
-
-
 def test_outputs_gradients_statistics_and_steps_at_every_cut(case):
     model, module, x = case
-    start = {name: value.clone() for name, value in model.state_dict().items()}
-    assert {own(name): value for name, value in start.items()}.keys() == module.state_dict().keys()
-    with torch.inference_mode():
-        evaluated = module.eval()(x)
-    loss = cross_entropy(module.train()(x), LABELS)
-    loss.backward()
-    torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9).step()
-    gradients = {name: value.grad for name, value in module.named_parameters()}
-    after = module.state_dict()
-    for cut in range(len(model) + 1):
-        model.load_state_dict(start)
-        model.zero_grad(set_to_none=True)
-        device, server = model.train().split(cut)
-        activation = device(x)
-        assert tuple(activation.shape[1:]) == model.activation_shape(cut)
-        received = activation.detach()
-        if received.is_floating_point():
-            received.requires_grad_()
-        split_loss = cross_entropy(server(received), LABELS)
-        split_loss.backward()
-        if cut and activation.requires_grad:
-            activation.backward(received.grad)
-        assert torch.equal(split_loss, loss), cut
-        for key, parameter in model.named_parameters():
-            expected = gradients[own(key)]
-            if expected is None:
-                assert parameter.grad is None, (cut, key)
-            else:
-                assert torch.equal(parameter.grad, expected), (cut, key)
-        for part in (device, server):
-            if parameters := [*part.parameters()]:
-                torch.optim.SGD(parameters, lr=0.1, momentum=0.9).step()
-        for key, value in model.state_dict().items():
-            assert torch.equal(value, after[own(key)]), (cut, key)
-        model.load_state_dict(start)
-        device, server = model.eval().split(cut)
-        with torch.inference_mode():
-            assert torch.equal(server(device(x)), evaluated), cut
+    assert_equal_at_every_cut(model, module, x, LABELS)
 
 
 def test_a_model_of_an_unusual_input_type_takes_whole_numbers_as_floats():

@@ -124,6 +124,10 @@ LEARNING = {
         "model.batch_norm=local",
         ("model={name: 'own_models:statistics', cut: 2}", "methods=[splitfed, classic_fl]"),
     ),
+    "model.pretrained": Change(
+        "model.pretrained=true",
+        ("model={name: 'own_models:brings', cut: 2}", "methods=[splitfed, classic_fl]"),
+    ),
     "codec": Change("codec={down: bf16}", ("methods=[splitfed, split_learning]",)),
     "training.rounds": Change("training.rounds=4"),
     "training.clients_per_round": Change(
