@@ -99,7 +99,7 @@ def spec(name, classes=CLASSES, shape=TEXT, **more):
 
 
 def test_a_language_model_at_every_cut():
-    """It has as many outputs as tokens. Only what a layer computes crosses, and no later token counts."""
+    """It has as many outputs as tokens. Only what layers compute crosses, and no later token counts."""
     plain = build(spec("llama", TOKENS), seed=3)
     assert {plain.activation_shape(cut) for cut in range(1, len(plain))} == {(LENGTH, 8)}
     x = tokens()
