@@ -125,6 +125,8 @@ class Table(_Files):
                 if getattr(self, field) is not None:
                     raise rule(f"must have text, the column of the texts, to have {field}")
             return self
+        if self.text in (self.label, *self.label):
+            raise rule(f"must have other columns as text and label than {self.text}")
         for field in ("image", "features", "categories", "input_shape", "value_range", "window"):
             if getattr(self, field):
                 raise rule(f"must have either text or {field}, not both")

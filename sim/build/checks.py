@@ -26,6 +26,7 @@ from cutlayer.sim.build.plan_problems import (
     examine,
     problem_of,
 )
+from cutlayer.sim.build.tokens import token_problem
 from cutlayer.sim.build.topology import make_topology
 from cutlayer.sim.control.registry import UnknownControllerError
 from cutlayer.sim.data.datasets import no_data
@@ -166,6 +167,8 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
         except LearningTaskError as error:
             yield loaded.problem(("task",), str(error))
             return
+        if plan.info.vocabulary is not None and (why := token_problem(plan.model.spec)):
+            yield loaded.problem(("model", "name"), why)
     yield from codec_problems(loaded, plan)
     yield from batch_norm_problems(loaded, plan)
     yield from tuning_problems(loaded, plan)

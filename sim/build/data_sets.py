@@ -68,7 +68,7 @@ def declared_data(data: Data, targets: Targets = "class") -> str | DatasetInfo:
         return torch_declaration(form.train, form.test, form.value_range, numbers=numbers)
     group = data.partition.column if isinstance(data.partition, ByColumn) else None
     if isinstance(form, Fortunes | TextFolder | PlainText):
-        return _declared_texts(form, group, predicts=targets == "token")
+        return _declared_texts(form, group, targets)
     train, test = Path(form.train), None if form.test is None else Path(form.test)
     if isinstance(form, Images):
         return images_declaration(train, test, form.input_shape)
@@ -84,7 +84,7 @@ def declared_data(data: Data, targets: Targets = "class") -> str | DatasetInfo:
     options |= {"group": group, "numbers": numbers, "window": _window(form, numbers=numbers)}
     if form.text is not None:
         if numbers:
-            raise DataError(f"text {form.text} needs task: classification or language_model")
+            raise DataError("texts need task: classification or language_model, not regression")
         options["texts"] = _text_options(
             form.tokenizer or Words(), form.length, predicts=targets == "token"
         )
@@ -109,7 +109,7 @@ def _window(form: Table, *, numbers: bool) -> Window | None:
 
 
 def _declared_texts(
-    form: Fortunes | TextFolder | PlainText, group: str | None, *, predicts: bool
+    form: Fortunes | TextFolder | PlainText, group: str | None, targets: Targets
 ) -> DatasetInfo:
     known = _GROUPS[type(form)]
     if group is not None and group != known:
@@ -117,10 +117,16 @@ def _declared_texts(
             f"by {group}: these texts are divided by {known} only: write {{by: {known}}}"
         )
     if isinstance(form, PlainText):
+        if targets != "token":
+            raise DataError(
+                "plain text has no classes, only next tokens: choose task: language_model"
+            )
         options = _text_options(form.tokenizer, form.length, predicts=True, windows=True)
         test = None if form.test is None else Path(form.test)
         return plain_text_declaration(Path(form.train), test, options)
-    options = _text_options(form.tokenizer, form.length, predicts=predicts)
+    if targets == "number":
+        raise DataError("texts need task: classification or language_model, not regression")
+    options = _text_options(form.tokenizer, form.length, predicts=targets == "token")
     if isinstance(form, Fortunes):
         return fortunes_declaration(Path(form.folder), form.categories, options)
     test = None if form.test is None else Path(form.test)

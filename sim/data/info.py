@@ -194,7 +194,7 @@ class DatasetInfo:
                     f"{self.name}: test_fraction is for data sets without a test split, "
                     f"and this one has {self.test_samples} test samples of its own"
                 )
-            test = split_counts(self.name, train, selection.test_fraction)
+            test = split_counts(self.name, train, selection.test_fraction, self.class_names)
             train = tuple(n - t for n, t in zip(train, test, strict=True))
             parts.append(f"test_fraction={selection.test_fraction!r},seed={selection.seed}")
         train = balanced_counts(self.name, "train_samples", train, selection.train_samples)
@@ -209,7 +209,9 @@ class DatasetInfo:
         )
 
 
-def split_counts(name: str, counts: Sequence[int], test_fraction: float) -> tuple[int, ...]:
+def split_counts(
+    name: str, counts: Sequence[int], test_fraction: float, class_names: Sequence[str] = ()
+) -> tuple[int, ...]:
     """Return the test samples per class: count x fraction, rounded half up as decimals."""
     if not 0 < test_fraction < 1:
         raise DataError(f"{name}: test_fraction must lie between 0 and 1, got {test_fraction}")
@@ -217,9 +219,10 @@ def split_counts(name: str, counts: Sequence[int], test_fraction: float) -> tupl
     test = tuple(int((n * fraction).to_integral_value(ROUND_HALF_UP)) for n in counts)
     for label, (n, t) in enumerate(zip(counts, test, strict=True)):
         if not 0 < t < n:
+            named = class_names[label] if class_names else label
             raise DataError(
                 f"{name}: test_fraction {test_fraction} puts {t} of the {n} samples"
-                f"{f' of class {label}' if len(counts) > 1 else ''} into the test split, and each "
+                f"{f' of class {named}' if len(counts) > 1 else ''} into the test split, and each "
                 "split needs at least one"
             )
     return test
