@@ -189,12 +189,16 @@ class TorchSet(Section):
 
 
 class Declared(Section):
-    """A data set without samples, for runs without training, with equal classes."""
+    """A data set without samples, for runs without training, with equal classes.
+
+    With a `vocabulary`, its inputs are tokens; those of a language model have no classes.
+    """
 
     input_shape: Shape
     classes: Classes
     train_samples: Count
     test_samples: Whole = 0
+    vocabulary: Count | None = None
 
 
 DescribedDataset = Annotated[

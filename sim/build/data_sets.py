@@ -63,7 +63,7 @@ def declared_data(data: Data, targets: Targets = "class") -> str | DatasetInfo:
     if isinstance(form, str):
         return form
     if isinstance(form, Declared):
-        return only_declared(**form.model_dump())
+        return only_declared(**form.model_dump(), predicts=targets == "token")
     if isinstance(form, TorchSet):
         return torch_declaration(form.train, form.test, form.value_range, numbers=numbers)
     group = data.partition.column if isinstance(data.partition, ByColumn) else None

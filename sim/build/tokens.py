@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 from functools import lru_cache
+from typing import Final
 
 from cutlayer.models.own_object import reason_of
 from cutlayer.models.spec import ModelSpec
 from cutlayer.models.tuning.tuning import FULL
+
+PADDED_WITH_ZERO: Final = frozenset({"text-mini"})  # models of the catalogue that mask this token
 
 
 def token_problem(spec: ModelSpec) -> str | None:
@@ -14,7 +17,7 @@ def token_problem(spec: ModelSpec) -> str | None:
     An embedding, of tokens or of their places, may be too small; only values show it, not shapes.
     """
     assert spec.vocabulary is not None
-    return _problem(replace(spec, pretrained=False, tuning=FULL))
+    return _problem(replace(spec, tuning=FULL))
 
 
 @lru_cache(maxsize=4)  # shared by the seeds of a scenario and the points of a study

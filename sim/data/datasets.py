@@ -124,18 +124,34 @@ def no_data(data_dir: Path | None) -> NoReturn:
 
 
 def only_declared(
-    input_shape: Sequence[int], classes: int, train_samples: int, test_samples: int = 0
+    input_shape: Sequence[int],
+    classes: int,
+    train_samples: int,
+    test_samples: int = 0,
+    vocabulary: int | None = None,
+    *,
+    predicts: bool = False,
 ) -> DatasetInfo:
-    """Declare a set whose samples are spread evenly over the classes, for runs that train nothing."""
+    """Declare a set whose samples are spread evenly over the classes, for runs that train nothing.
+
+    With a `vocabulary`, its inputs are tokens, and if it `predicts`, the targets are the next tokens.
+    Raises DataError if these do not fit.
+    """
+    predicts = predicts and vocabulary is not None
+    classes = 1 if predicts else classes
+    channels = input_shape[0] if vocabulary is None else 0
     return DatasetInfo(
         name="declared",
         input_shape=tuple(input_shape),
         train_counts=_equal(train_samples, classes),
         test_counts=_equal(test_samples, classes),
-        mean=(0.0,) * input_shape[0],
-        std=(1.0,) * input_shape[0],
-        class_names=tuple(map(str, range(classes))),
+        mean=(0.0,) * channels,
+        std=(1.0,) * channels,
+        class_names=() if predicts else tuple(map(str, range(classes))),
         source=no_data,
+        input_type="number" if vocabulary is None else "token",
+        target_type="token" if predicts else "class",
+        vocabulary=vocabulary,
     )
 
 

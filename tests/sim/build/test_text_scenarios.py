@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tokenizers
 from small_scenarios import read
+from tokenizers.models import WordLevel
 
 from cutlayer.scenarios import ScenarioError
 from cutlayer.sim.build.checks import plan_checked
@@ -43,6 +45,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (at / "texts" / kind).mkdir(parents=True)
         for number, said in enumerate(own):
             (at / "texts" / kind / f"{number}.txt").write_text(said, encoding="utf-8")
+    (at / "own").mkdir()
+    own = tokenizers.Tokenizer(WordLevel({"the": 0, "[UNK]": 1, "[PAD]": 2}, "[UNK]"))
+    own.save(str(at / "own" / "tokenizer.json"))
     (at / "plain.txt").write_text(" ".join(said for _, said in texts), encoding="utf-8")
     return at
 
@@ -93,6 +98,19 @@ def test_a_partition_by_category_is_natural_also_without_classes(folder: Path) -
     assert (plain.info.vocabulary, plain.info.padding) == (258, 0)
 
 
+def test_a_declared_set_may_have_tokens(folder: Path) -> None:
+    data = "data={dataset: {declared: {input_shape: [7], classes: 3, train_samples: 9, vocabulary: 40}}}"
+    text = SCENARIO.replace("FOLDER", str(folder))
+    lm = "task=language_model", "model.name=own_texts:language"
+    for changes, targets in (((), 8), (lm, 8 * 7)):
+        (made,) = plan_checked(read(text, data, *changes), trains=False)
+        assert (made.info.input_type, made.info.target_bytes) == ("token", targets)
+        assert made.model.spec.vocabulary == 40
+        assert made.info.train_counts == ((9,) if changes else (3, 3, 3))
+    with pytest.raises(ScenarioError, match=r"tokens have an input_shape of \(length,\)"):
+        plan_checked(read(text, data.replace("[7]", "[7, 2]")), trains=False)
+
+
 def test_another_tokenizer_changes_the_learning_digest(folder: Path) -> None:
     def digest(tokenizer: str) -> str | None:
         form = f"{{fortunes: {{folder: {folder}, length: 5, tokenizer: {tokenizer}}}}}"
@@ -137,6 +155,10 @@ def test_another_tokenizer_changes_the_learning_digest(folder: Path) -> None:
         (
             ("model.name=own_texts:small",),
             "fails on the token 18: the vocabulary of the data has 19",
+        ),
+        (
+            ("data.dataset.csv.tokenizer={file: AT/own/tokenizer.json}", "model.name=text-mini"),
+            "takes the token 0 as padding, and that of csv:",
         ),
         (("model.name=own_texts:of_four_places",), "fails on texts of 5 tokens"),
         (("data.test_fraction=0.01",), "puts 0 of the 4 samples of class food into the test split"),
