@@ -4,10 +4,13 @@ import json
 from os import PathLike
 from typing import TYPE_CHECKING
 
+from pydantic import TypeAdapter
+
 from cutlayer.models.catalogue import build, with_ends, without_ends
 from cutlayer.models.errors import WeightsError
 from cutlayer.models.pretrained import load_into
 from cutlayer.models.spec import ModelSpec
+from cutlayer.models.tuning.tuning import Tuning
 from cutlayer.models.weights_files import load_metadata
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ def load_model(path: str | PathLike[str], *, model: str | None = None) -> "Model
         name, recipe = about["model"], json.loads(about["recipe"])
         classes, shape = int(about["classes"]), tuple(map(int, json.loads(about["input_shape"])))
         seed, vocabulary = int(recipe["seed"]), recipe.get("vocabulary")
+        tuning = TypeAdapter(Tuning).validate_python(recipe.get("tuning", {}))
     except (KeyError, ValueError, TypeError):
         raise WeightsError(
             f"{where} is not a model of `cutlayer run --save-model`: its metadata lack the recipe"
@@ -38,7 +42,7 @@ def load_model(path: str | PathLike[str], *, model: str | None = None) -> "Model
         raise WeightsError(f"{where} has the weights of a model of your own: pass model={plain!r}")
     if model is not None and ends:
         model = with_ends(model, ends)
-    spec = ModelSpec(model or name, classes, shape, vocabulary)
+    spec = ModelSpec(model or name, classes, shape, vocabulary, pretrained=False, tuning=tuning)
     made = build(spec, seed=seed)
     load_into(made, path)
     return made.eval()

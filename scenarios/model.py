@@ -1,9 +1,9 @@
 """The `model` section: a model, its cuts, and which of its tensors are trained."""
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, TypeVar
 
-from pydantic import model_validator
+from pydantic import ValidationInfo, field_validator
 
 from cutlayer.models.tuning import tuning
 from cutlayer.scenarios.batch_norm import BatchNorm
@@ -26,6 +26,8 @@ DEFAULT_CUT: Final = "default"
 CutsByName = Annotated[Mapping[Text, Cut], not_empty]
 
 
+T = TypeVar("T")
+Names = tuple[str, ...]
 Patterns = Annotated[tuple[Text, ...], not_empty, unique]
 
 
@@ -63,17 +65,27 @@ class Model(Section):
     frozen_type: Literal["float32", "bfloat16"] = "float32"
     download_frozen: Switch = False
 
-    @model_validator(mode="after")
-    def _tunes(self) -> Self:
-        if self.frozen and self.trainable:
-            raise rule("must not have both trainable and frozen: each says what the other leaves")
-        if self.frozen and self.lora:
-            raise rule("must not have both frozen and lora, which freezes all but the adapters")
-        if not self.tuning.freezes:
-            for field, default in (("frozen_type", "float32"), ("download_frozen", False)):
-                if getattr(self, field) != default:
-                    raise rule(f"has {field} and freezes nothing: add trainable, frozen or lora")
-        return self
+    @field_validator("frozen")
+    @classmethod
+    def _not_both(cls, frozen: Names | None, info: ValidationInfo) -> Names | None:
+        if frozen and info.data.get("trainable"):
+            raise rule("is not allowed together with trainable: each says what the other leaves")
+        return frozen
+
+    @field_validator("lora")
+    @classmethod
+    def _freezes_itself(cls, lora: Lora | None, info: ValidationInfo) -> Lora | None:
+        if lora and info.data.get("frozen"):
+            raise rule("is not allowed together with frozen: it freezes all but the adapters")
+        return lora
+
+    @field_validator("frozen_type", "download_frozen")
+    @classmethod
+    def _needs_frozen(cls, value: T, info: ValidationInfo) -> T:
+        freezes = [info.data.get(name, "") for name in ("trainable", "frozen", "lora")]
+        if value not in ("float32", False) and freezes == [None] * 3:
+            raise rule("has no effect where nothing is frozen: give trainable, frozen or lora")
+        return value
 
     @property
     def named_cuts(self) -> Mapping[str, int | str]:

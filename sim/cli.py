@@ -475,7 +475,8 @@ def show(
         typer.Argument(
             metavar="[data|model] NAME",
             help="A scenario (or its file), method, model, data set, device or link; "
-            "`data SCENARIO`: which client holds which samples; `model NAME`: where it can be cut.",
+            "`data SCENARIO`: which client holds which samples; `model NAME`: where it (or the model of "
+            "a scenario) can be cut.",
         ),
     ],
     overrides: Overrides = None,

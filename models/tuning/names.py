@@ -44,8 +44,15 @@ def matching(
 
 
 def _nearest(pattern: str, names: Iterable[str]) -> list[str]:
-    """Return names to suggest: if some begin like the pattern, only these."""
+    """Return what may be meant by a pattern that matches none of the names.
+
+    It is the pattern with another first part, if that matches, or names that contain its letters, or
+    all names.
+    """
     known = list(names)
-    start = pattern.replace("*", "").replace("?", "").strip(".")
-    alike = [name for name in known if start and start in name]
-    return alike or known
+    rest = pattern[len(pattern.partition(".")[0]) :]
+    firsts = dict.fromkeys(name.partition(".")[0] for name in known)
+    others = [f"{first}{rest}" for first in firsts if not pattern.startswith("*")]
+    fitting = [other for other in others if any(fnmatchcase(name, other) for name in known)]
+    letters = pattern.replace("*", "").replace("?", "").strip(".")
+    return fitting or [name for name in known if letters and letters in name] or known

@@ -34,6 +34,11 @@ def listed_spec(name: str) -> ModelSpec:
     return TOKEN_MODELS.get(name, ModelSpec(name, 10))
 
 
+def is_scenario(name: str) -> bool:
+    """Return whether a name is that of a shipped scenario or of a scenario file."""
+    return name in shipped_names() or Path(name).suffix in (".yaml", ".yml")
+
+
 def outputs_of(spec: ModelSpec) -> str:
     """Return what a model is for: `10 classes and a vocabulary of 10,003`."""
     if spec.vocabulary is None:

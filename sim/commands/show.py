@@ -20,6 +20,7 @@ from cutlayer.sim.commands.catalogue import (
     KINDS,
     dataset_summary,
     device_summary,
+    is_scenario,
     link_summary,
     listed_spec,
     model_summary,
@@ -66,17 +67,14 @@ def show_words(
         )
     for of_kind, options, what in (("data", of_data, "SCENARIO"), ("model", of_model, "NAME")):
         for option, value in options.items():
-            if value and kind != of_kind:
+            if value and kind != of_kind and not (option == "--set" and kind == "model"):
                 raise UserError(f"{option} is for `show {of_kind} {what}`")
     if kind == "data":
         _show_data(words[1], plot, of_data, force)
     elif kind == "model":
         if plot is not None:
             raise UserError(f"--plot: {words[1]} is a model; only scenarios have a topology")
-        name = canonical(words[1], KINDS["models"][0]()) or words[1]
-        show_model_command(
-            name, of_model["--classes"], of_model["--input-shape"], of_model["--vocabulary"]
-        )
+        show_model_command(words[1], of_data["--set"] or [], of_model)
     else:
         show_command(words[0], plot, force=force)
 
@@ -114,7 +112,7 @@ def show_command(name: str, plot: Path | None = None, *, force: bool = False) ->
         raise UserError(f"--plot: {plot} must end in .png, .svg or .pdf")
     if plot is not None:
         check_output_file(plot, "--plot", force=force)
-    if name not in shipped_names() and Path(name).suffix not in (".yaml", ".yml"):
+    if not is_scenario(name):
         for kind, show in shown.items():
             find = canonical_method if kind == "methods" else canonical
             if (found := find(name, KINDS[kind][0]())) is not None:

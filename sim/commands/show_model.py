@@ -1,17 +1,24 @@
 """`cutlayer show model`: where a model can be cut, and what each cut costs on both sides."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 from cutlayer.errors import UserError
 from cutlayer.models.block_cost import BlockCost, Shape
+from cutlayer.models.catalogue import MODELS
 from cutlayer.models.outline import ModelOutline, outline
+from cutlayer.models.own_object import beside, looking_in
 from cutlayer.models.spec import ModelSpec
-from cutlayer.sim.commands.catalogue import listed_spec, outputs_of
+from cutlayer.scenarios.aliases import canonical
+from cutlayer.scenarios.load import Loaded
+from cutlayer.scenarios.problems import ScenarioError
+from cutlayer.sim.build.plan_problems import examine
+from cutlayer.sim.commands.catalogue import is_scenario, listed_spec, outputs_of
 from cutlayer.sim.commands.console import CommandConsole, make_console
+from cutlayer.sim.run.run import load_scenario
 from cutlayer.sim.views.columns import print_grid, print_text
 from cutlayer.topologies.units import format_size
 
@@ -30,21 +37,53 @@ HEADINGS: Final = (
 )
 
 
-def show_model_command(
-    name: str, classes: int | None, input_shape: str | None, vocabulary: int | None
-) -> None:
-    """Print the cuts of a model by name, with sizes, FLOPs and memory; recommended ones have a star.
+PARAMETERS: Final = ("trained_parameters", "parameters")
+FIGURES: Final = (*PARAMETERS[::-1], "trained_tensors", "trained_bytes", "frozen_bytes")
+OF_TUNING: Final = (
+    "block",
+    "parameters",
+    "trained",
+    "trained tensors",
+    "trained bytes",
+    "frozen bytes",
+)
 
-    Values that are None are those for which the model is listed.
+
+def show_model_command(name: str, overrides: Sequence[str], options: Mapping[str, Any]) -> None:
+    """Print the cuts of a model, with sizes, FLOPs and memory; recommended ones have a star.
+
+    It is the model of a scenario, with `overrides`, and what of it is trained; or one by its name, with
+    the `options` of the command line. Raises ScenarioError or UserError.
     """
-    spec = _spec(name, classes, input_shape, vocabulary)
-    found = outline(spec)
+    if is_scenario(name):
+        for option, value in options.items():
+            if value is not None:
+                raise UserError(f"{option}: {name} is a scenario, whose data set decides this")
+        _show(_of_scenario(load_scenario(name, overrides)))
+        return
+    if overrides:
+        raise UserError(f"--set: {name} is a model; only a scenario has fields")
+    model = canonical(name, MODELS) or name
+    given = (options[option] for option in ("--classes", "--input-shape", "--vocabulary"))
+    _show(outline(_spec(model, *given)))
+
+
+def _of_scenario(loaded: Loaded) -> ModelOutline:
+    with looking_in(beside(loaded.document.source)):
+        plan, problems = examine(loaded, loaded.scenario.all_seeds[0])
+    if plan is None:
+        raise ScenarioError(problems)
+    return plan.model
+
+
+def _show(found: ModelOutline) -> None:
     console = make_console()
     parameters = sum(block.parameters for block in found.blocks)
     print_text(
         console,
-        f"{name}: {parameters:,} parameters for {outputs_of(spec)}, {len(found)} blocks. Figures of a "
-        f"training step, per sample; memory is weights and saved activations of a batch of {BATCH}:",
+        f"{found.name}: {parameters:,} parameters for {outputs_of(found.spec)}, {len(found)} blocks. "
+        "Figures of a training step, per sample; memory is weights and saved activations of a batch of "
+        f"{BATCH}:",
     )
     starred = recommended(found)
     rows = [_row(found, cut, cut in starred) for cut in range(len(found) + 1)]
@@ -52,6 +91,31 @@ def show_model_command(
     tokens = " after a block" if found.takes_tokens else ""
     print_text(console, f"* recommended: less is sent than at any earlier cut{tokens}")
     _print_others(console, found)
+    if found.spec.tuning.freezes:
+        _print_tuning(console, found)
+
+
+def _print_tuning(console: CommandConsole, found: ModelOutline) -> None:
+    """Print what each block trains, and the bytes of it and of what is frozen."""
+    trained, whole = (sum(getattr(block, name) for block in found.blocks) for name in PARAMETERS)
+    print_text(
+        console,
+        f"Trained are {trained:,} of {whole:,} parameters. A round sends the trained tensors of a part, "
+        "without framing, each way:",
+    )
+    rows = [
+        (
+            block.name,
+            f"{block.parameters:,}",
+            f"{block.trained_parameters:,}",
+            str(block.trained_tensors),
+            f"{block.trained_bytes:,}",
+            f"{block.frozen_bytes:,}",
+        )
+        for block in found.blocks
+    ]
+    sums = [sum(getattr(block, name) for block in found.blocks) for name in FIGURES]
+    print_grid(console, OF_TUNING, [*rows, ("all", *(f"{number:,}" for number in sums))])
 
 
 def _spec(

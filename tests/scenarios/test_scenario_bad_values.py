@@ -103,6 +103,31 @@ CASES = [
     ),
     ("cut: 1", "cut: 1.0", "6: model.cut: must be a whole number (got 1.0)"),
     ("cut: 1", "cut: -1", "6: model.cut: must be at least 0 (got -1)"),
+    (
+        "model: {name: vgg5, cut: 1}",
+        "model: {name: vgg5, cut: 1, trainable: [a], frozen: [b]}",
+        "6: model.frozen: is not allowed together with trainable: each says what the other leaves",
+    ),
+    (
+        "model: {name: vgg5, cut: 1}",
+        "model: {name: vgg5, cut: 1, frozen: [b], lora: {rank: 1, alpha: 1, targets: [a]}}",
+        "6: model.lora: is not allowed together with frozen: it freezes all but the adapters",
+    ),
+    (
+        "model: {name: vgg5, cut: 1}",
+        "model: {name: vgg5, cut: 1, lora: {rank: 0, alpha: 1, targets: [a]}, frozen_type: bfloat16}",
+        "6: model.lora.rank: must be at least 1 (got 0)",
+    ),
+    (
+        "model: {name: vgg5, cut: 1}",
+        "model: {name: vgg5, cut: 1, frozen_type: bfloat16}",
+        "6: model.frozen_type: has no effect where nothing is frozen: give trainable, frozen or lora",
+    ),
+    (
+        "model: {name: vgg5, cut: 1}",
+        "model: {name: vgg5, cut: 1, download_frozen: true}",
+        "6: model.download_frozen: has no effect where nothing is frozen: give trainable, frozen",
+    ),
     ("model: {name: vgg5, cut: 1}", "model: vgg5", '6: model: must be a mapping (got "vgg5")'),
     ("  rounds: 2\n", "", "7: training.rounds: is required (got nothing)"),
     ("rounds: 2", "rounds: 0", "8: training.rounds: must be at least 1 (got 0)"),
