@@ -42,7 +42,7 @@ def load_model(path: str | PathLike[str], *, model: str | None = None) -> "Model
         raise WeightsError(f"{where} has the weights of a model of your own: pass model={plain!r}")
     if model is not None and ends:
         model = with_ends(model, ends)
-    spec = ModelSpec(model or name, classes, shape, vocabulary, pretrained=False, tuning=tuning)
+    spec = ModelSpec(model or name, classes, shape, vocabulary, recipe.get("pretrained"), tuning)
     made = build(spec, seed=seed)
     load_into(made, path)
     return made.eval()
