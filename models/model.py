@@ -44,7 +44,6 @@ class Model(nn.Module):
     """
 
     draws = False
-    frozen: frozenset[str] = frozenset()
 
     blocks: nn.ModuleList
 

@@ -15,7 +15,6 @@ from cutlayer.sim.build.method_problems import (
     batch_norm_problems,
     codec_problems,
     method_problems,
-    tuning_problems,
 )
 from cutlayer.sim.build.metric_problems import metric_problems
 from cutlayer.sim.build.names import ScenarioNameError
@@ -174,7 +173,6 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
         yield loaded.problem(("model", "name"), rule)
     yield from codec_problems(loaded, plan)
     yield from batch_norm_problems(loaded, plan)
-    yield from tuning_problems(loaded, plan)
     for index in range(len(scenario.methods)):
         yield from method_problems(loaded, plan, index, trains)
 

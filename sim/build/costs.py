@@ -24,10 +24,14 @@ def costs_at(plan: Plan, recipe: Recipe, method: type[Method], cut: int) -> Cost
         pooled_batches=PlannedBatches(
             sum(plan.shards.sizes), training.batch_size, training.local_epochs, recipe.min_batch
         ),
-        parameters={part: sum(b.parameters for b in costs) for part, costs in blocks.items()},
-        tensors={part: sum(b.parameter_tensors for b in costs) for part, costs in blocks.items()},
-        buffer_bytes={part: sum(b.buffer_bytes for b in costs) for part, costs in blocks.items()},
+        parameters={p: sum(b.trained_parameters for b in costs) for p, costs in blocks.items()},
+        tensors={p: sum(b.trained_tensors for b in costs) for p, costs in blocks.items()},
+        buffer_bytes={p: sum(b.trained_buffer_bytes for b in costs) for p, costs in blocks.items()},
         stays=_stays(plan, cut),
+        frozen=(
+            sum(block.frozen_bytes for block in blocks["device"]),
+            sum(block.frozen_tensors for block in blocks["device"]),
+        ),
         trained={
             part: sum(layer.parameter_tensors for b in costs for layer in b.layers)
             for part, costs in blocks.items()
@@ -44,8 +48,9 @@ def _stays(plan: Plan, cut: int) -> dict[str, Stays]:
         return {}
     from cutlayer.sim.learning.batch_norm import local_names
 
-    module = plan.module().split(cut).device
-    names = local_names(module, rule)
+    model = plan.module()
+    module = model.split(cut).device
+    names = local_names(module, rule) - model.frozen
     sizes = {name: value for name, value in module.state_dict().items() if name in names}
     trained = {name: p.numel() for name, p in module.named_parameters() if name in names}
     buffers = sum(value.nbytes for name, value in sizes.items() if name not in trained)

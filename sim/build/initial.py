@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cutlayer.models.catalogue import HEAD
 from cutlayer.models.errors import WeightsError
-from cutlayer.models.tuning.tuning import Tuning
 from cutlayer.models.weights_files import converted_types, fingerprint, shipped, weights_exist
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.sim.learning.digest import Digest, Ingredient, node
@@ -22,7 +21,6 @@ from cutlayer.sim.methods.method import Method
 from cutlayer.sim.methods.registry import options_of
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from torch.nn import Module
 
     from cutlayer.sim.learning.replica import State
@@ -66,12 +64,14 @@ def initial_weights(
     from cutlayer.models.catalogue import build
     from cutlayer.models.layers import auxiliary_head
     from cutlayer.models.pretrained import load_into
+    from cutlayer.models.tuning.freeze import round_frozen
 
     model = build(recipe.spec, seed=recipe.seed)
     path = weights_file(recipe.model, options)
     if path is not None:
         stop = model.feature_blocks if options.init == "holistic" else cut
         load_into(model.split(stop).device, path)
+        round_frozen(model)
 
     def module_of(key: StateKey) -> "Module":
         cut = recipe.cut if key.cut is None else key.cut
@@ -91,15 +91,7 @@ def initial_weights(
         for key in _initial_keys(method, mixed)
     }
     values = model.state_dict()
-    frozen = {name: _kept(values[name], recipe.tuning) for name in sorted(model.frozen)}
-    return Initial(states, frozen)
-
-
-def _kept(value: "Tensor", tuning: Tuning) -> "Tensor":
-    """Return a frozen tensor with the values of the type in which it is kept."""
-    if tuning.frozen_type == "bfloat16" and value.is_floating_point():
-        return value.detach().bfloat16().to(value.dtype)
-    return value.detach().clone()
+    return Initial(states, {name: values[name].detach().clone() for name in sorted(model.frozen)})
 
 
 def _initial_keys(method: type[Method], mixed: MixedCuts | None) -> Sequence[StateKey]:
@@ -129,6 +121,7 @@ def initial_digests(
         "seed": recipe.seed,
         "init": init,
     } | ends
+    described |= recipe.newer
     read = [source, recipe.model_source]
     digests: dict[StateKey, Digest] = {}
     for key in _initial_keys(method, mixed):

@@ -191,7 +191,7 @@ def _node_memory(
         optimizer_of(plan.scenario).state_slots,
         replicas=replicas,
         slots=plan.topology.node(node).slots,
-        model_parameters=sum(block.parameters for block in plan.blocks),
+        model=plan.blocks,
         kept=method.server_keeps(options, load) + codecs + moments,
     )
 
@@ -227,5 +227,5 @@ def _moment_bytes(plan: Plan, method: type[Method], options: Any) -> int:
     blocks = [*(plan.blocks if "device" in method.parts else plan.blocks[min(cuts) :])]
     if "head" in method.parts:
         blocks += [plan.model.head(cut) for cut in cuts]
-    parameters = sum(block.parameters for block in blocks)
+    parameters = sum(block.trained_parameters for block in blocks)
     return FLOAT_BYTES * parameters * len(method.aggregation(options).moments)

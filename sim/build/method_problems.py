@@ -15,6 +15,7 @@ from cutlayer.scenarios.problems import KeyPath, Problem
 from cutlayer.sim.build.clients import availability, variability
 from cutlayer.sim.build.cuts import cut_path
 from cutlayer.sim.build.edge_nodes import EdgeNodes, edge_nodes_of
+from cutlayer.sim.build.frozen_parts import frozen_part
 from cutlayer.sim.build.initial import initial_weights
 from cutlayer.sim.build.memory import device_blocks, edge_memory, memory_by_cut, server_memory
 from cutlayer.sim.build.names import ScenarioNameError
@@ -110,6 +111,10 @@ def method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Ite
         if complaint is not None:
             yield loaded.problem(cut_path(scenario.model, name), complaint)
             return
+    if (refusal := frozen_part(plan, method, entry.label)) is not None:
+        where, rule = refusal
+        yield loaded.problem(where, rule)
+        return
     if (refusal := _control_problem(plan, method, options)) is not None:
         where, rule = refusal
         yield loaded.problem(where, rule)
@@ -216,12 +221,6 @@ def codec_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
             if (complaint := codec.problem(plan.model.activation_shape(cut))) is not None:
                 yield loaded.problem(("codec", direction, codec.name), f"{complaint}, at cut {cut}")
                 break
-
-
-def tuning_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
-    """Yield a problem for frozen tensors, which runs do not support yet."""
-    if plan.scenario.model.tuning.freezes:
-        yield loaded.problem(("model",), "has frozen tensors, which runs do not support yet", "")
 
 
 def _directions(entry: MethodEntry) -> tuple[type[Method], tuple[Direction, ...]] | None:

@@ -96,6 +96,7 @@ def assemble(
         has_edges=bool(edge_nodes.names),
         closing=_closing(training.closing),
         codecs=plan.codecs(method, options),
+        downloads_frozen=plan.scenario.model.download_frozen,
     )
     return _with_carry_over(method(world, options), world.closing)
 

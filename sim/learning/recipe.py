@@ -106,6 +106,12 @@ class Recipe:
             self.tuning,
         )
 
+    @property
+    def newer(self) -> dict[str, Ingredient]:
+        """The fields of `NEW` that are not at their defaults, as plain data."""
+        fields = asdict(self)
+        return {n: fields[n] for n, default in NEW.items() if getattr(self, n) != default}
+
     def rate(self, round_index: int) -> float:
         """Return the learning rate of a round."""
         return self.schedule.rate(self.optimizer.lr, round_index)

@@ -11,7 +11,7 @@ name: rich
 description: a little of everything
 data: {dataset: digits, partition: {shards: {per_client: 2}}, test_fraction: 0.2,
        train_samples: 100, augment: {crop: true, flip: false}}
-model: {name: lenet, cut: 2}
+model: {name: lenet, cut: 2, frozen: [conv1.*], frozen_type: bfloat16, download_frozen: true}
 training:
   rounds: 1
   batch_size: 10
@@ -22,7 +22,8 @@ training:
 BARE = """\
 name: bare
 data: {dataset: digits, partition: {sizes: 10}, test_fraction: 0.2}
-model: {name: lenet, cut: 1}
+model: {name: lenet, cut: 1, trainable: [conv*],
+        lora: {rank: 2, alpha: 4, targets: [fc*], dropout: 0.1}}
 training: {rounds: 1, batch_size: 10, optimizer: {name: adam, lr: 0.01}}
 """
 METHODS = """\

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cutlayer.models import Model
+from cutlayer.models.vit import ClassHead, EncoderLayer, PatchEmbedding
 
 DRAWN: list[float] = []  # the numbers drawn by `Noise`, in order
 
@@ -166,3 +167,14 @@ def everything(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> M
         )
 
     return _small("everything", classes, input_shape, middle, middle)
+
+
+def tiny_vit(classes: int = 10, input_shape: Sequence[int] = (3, 32, 32)) -> Model:
+    """A transformer of two encoder layers of width 12, on four patches and a class token."""
+    blocks = [
+        ("embedding", PatchEmbedding(input_shape, 12)),
+        ("encoder1", EncoderLayer(12, 2)),
+        ("encoder2", EncoderLayer(12, 2)),
+        ("fc", ClassHead(12, classes)),
+    ]
+    return Model("tiny_vit", blocks, input_shape, classes, feature_blocks=3)

@@ -92,9 +92,9 @@ def transmit_weights(
     used = {key.part for key in run.chain.reads}
     for part in parts if not frozen else used.intersection(parts):
         module = run.frozen(part) if frozen else run.replica(part).module
-        stays = run.workspace.local_names(part, run.chain.cut)
+        unsent = run.workspace.local_names(part, run.chain.cut) | run.workspace.frozen.keys()
         for name, parameter in module.named_parameters():
-            if name in stays:
+            if name in unsent:
                 continue
             parameter.data.copy_(_decoded(twin, parameter.data))
 

@@ -36,9 +36,6 @@ ASYNCHRONOUS = ("fedasync", "fedbuff", "safsl", "gas", "fedoptima")
 OTHERS = ("pipar", "splitfed_v2", *FAMILY)
 CASES = ["training.rounds=3", "training.clients_per_round=2"]
 WHOLE = ("topology", "devices", "methods")  # tested as a whole below
-REFUSED = tuple(
-    f"model.{name}" for name in ("trainable", "frozen", "lora", "frozen_type", "download_frozen")
-)
 
 
 @dataclass(frozen=True)
@@ -73,6 +70,7 @@ UNCUT = frozenset({"classic_fl", "fedprox", "centralised"})
 PLAIN = ("training.optimizer={name: sgd, lr: 0.05}",)
 SHARDS = partition("{shards: {per_client: 2, size: 5}}")
 RANDOM = "init: random"
+FROZEN_BIAS = ("model.frozen=['*.bias']",)
 SLOW_SERVER = "devices={slow: {speed: 10 MFLOP/s}}", "topology.star.server.device=slow"
 
 LEARNING = {
@@ -128,6 +126,12 @@ LEARNING = {
         "model.pretrained=true",
         ("model={name: 'own_models:brings', cut: 2}", "methods=[splitfed, classic_fl]"),
     ),
+    "model.trainable": Change("model.trainable=['*.weight']"),
+    "model.frozen": Change("model.frozen=['*.bias']"),
+    "model.lora": Change(
+        "model.lora={rank: 2, alpha: 4, targets: ['fc*']}", ("model.trainable=['*.weight']",)
+    ),
+    "model.frozen_type": Change("model.frozen_type=bfloat16", FROZEN_BIAS),
     "codec": Change("codec={down: bf16}", ("methods=[splitfed, split_learning]",)),
     "training.rounds": Change("training.rounds=4"),
     "training.clients_per_round": Change(
@@ -305,6 +309,7 @@ TIME = {
         "offline: [{from: 0.1 s, until: 5 s}]}]"
     ),
     "model.unpriced": Change("model.unpriced=bytes"),
+    "model.download_frozen": Change("model.download_frozen=true", FROZEN_BIAS),
     "name": Change("name=other"),
     "description": Change("description=in other words"),
     "data.dir": Change("data.dir=."),
@@ -411,7 +416,7 @@ def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Every field of a section and its subsections; choices count as fields."""
     for name, field in model.model_fields.items():
         path = f"{prefix}{name}"
-        if path in (*WHOLE, *REFUSED):
+        if path in WHOLE:
             continue
         choice = next((m for m in field.metadata if isinstance(m, OneOf)), None)
         if choice is not None:

@@ -103,6 +103,23 @@ def test_models_of_mixed_cuts_are_whole(tmp_path: Path) -> None:
     assert metadata(folder / "ecofed.final.cut-2.safetensors")["cut"] == "2"
 
 
+def test_a_fine_tuned_model_is_whole(tmp_path: Path) -> None:
+    tuned = (
+        "model.lora={rank: 2, alpha: 4, targets: ['fc*']}",
+        "model.trainable=['conv*']",
+        "model.frozen_type=bfloat16",
+    )
+    methods, folder = saved(
+        tmp_path, MIXED, TWO_DEVICES, *tuned, "methods=[splitfed, {ecofed: {init: random}}]"
+    )
+    accuracy, loss = evaluated(folder / "splitfed.final.safetensors")
+    assert accuracy == pytest.approx(methods["splitfed"].rounds[-1].accuracy)
+    assert loss == pytest.approx(methods["splitfed"].rounds[-1].test_loss, rel=1e-4)
+    of_cut = [evaluated(folder / f"ecofed.final.cut-{cut}.safetensors")[0] for cut in (1, 2)]
+    mean = (2 * of_cut[0] + of_cut[1]) / 3
+    assert mean == pytest.approx(methods["ecofed"].rounds[-1].accuracy)
+
+
 def test_a_run_killed_between_two_models_is_resumed_with_all_of_a_round(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

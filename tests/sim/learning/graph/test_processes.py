@@ -30,6 +30,7 @@ CASES = {
         "ampere",
         "smofi",
         "mergesfl",
+        "splitfed, lora",
     ],
     3: [
         "pipar",

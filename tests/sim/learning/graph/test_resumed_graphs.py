@@ -64,6 +64,7 @@ def trained_into(folder: Path, overrides: Sequence[str], copies: Path | None) ->
         "splitfed, late",
         "splitfed, codec",
         "gas, codec",
+        "gas, lora",
     ],
 )
 def test_a_training_goes_on_from_every_round(name: str, tmp_path: Path) -> None:

@@ -44,6 +44,10 @@ TESTED = (  # on 10 batches
 )
 ROUNDS = "training.rounds=%d"
 CODEC = "codec={up: %s, down: %s}"
+LORA = (
+    "model={name: 'own_models:tiny_vit', cut: 2, trainable: ['fc.*'],"
+    " lora: {rank: 2, alpha: 6, targets: ['*.qkv']}}"
+)
 
 CASES: Final = {
     "classic_fl": ("classic_fl",),
@@ -113,6 +117,8 @@ CASES: Final = {
     "sfl_ga, codec": ("sfl_ga", CODEC % ("fp16", "{rand_top_k: {share: 0.3}}")),
     "epsl, codec": ("epsl", CODEC % ("{top_k: {share: 0.5}}", "{int: {bits: 6}}")),
     "drawing": ("splitfed_v2", "model.name=own_models:dropout"),
+    "splitfed, lora": ("splitfed", LORA, KEPT),
+    "gas, lora": ("{gas: {activation_buffer: 2}}", LORA, ROUNDS % 3),
 }
 
 
