@@ -125,11 +125,13 @@ def _print(holdings: Holdings, plan: Plan, console: CommandConsole) -> None:
 
 def token_lines(notes: TokenNotes, places: int, length: int) -> list[str]:
     """Return what is said of training texts; `places` are the tokens of all samples with padding."""
-    text = notes.tokens / places
+    text, samples = notes.tokens / places, places // length
+    cut = f"{notes.cut / notes.texts:.1%} have more than {length:,} tokens and are cut"
+    if samples > notes.texts:
+        cut = f"divided into {samples:,} samples of {length:,} tokens"
     lines = [
         f"tokens: {notes.tokenizer}, a vocabulary of {notes.vocabulary:,}, padding {notes.padding}",
-        f"texts of the training files: {notes.texts:,}; {notes.cut / notes.texts:.1%} have more than"
-        f" {length:,} tokens and are cut",
+        f"texts of the training files: {notes.texts:,}; {cut}",
         f"tokens of their samples: {text:.1%} text, {1 - text:.1%} padding"
         + (f", {notes.unknown / places:.1%} unknown words" if notes.unknown else ""),
     ]

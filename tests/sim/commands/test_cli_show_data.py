@@ -126,5 +126,12 @@ def test_texts_are_shown_with_their_padding_and_what_is_cut(cli: CommandLine) ->
     assert "texts of the training files: 6; 33.3% have more than 4 tokens and are cut" in answer.out
     # Of 4 places each, 3, 1 and 4 are text; the only word without a token is the fourth.
     assert "66.7% text, 33.3% padding, 8.3% unknown words" in answer.out
+    (cli.folder / "plain.txt").write_text("one two three four five", encoding="utf-8")
+    plain = "data={dataset: {text: {train: plain.txt, length: 2, tokenizer: words}}}"
+    language = "task=language_model", "training.targets={perplexity: 9}"
+    model = "model={name: 'own_texts:language', cut: 1}"
+    sets = [part for change in (plain, *language, model) for part in ("--set", change)]
+    of_plain = cli(*SHOW, *sets)
+    assert "texts of the training files: 1; divided into 3 samples of 2 tokens" in of_plain.out
     lines = answer.out.splitlines()
     assert lines[-3:] == ["  a: one two three", "  b: one", "  b: one two three four five six"]
