@@ -182,9 +182,9 @@ def _build(spec: ModelSpec, seed: int, device: str) -> "Model":
 
 
 def _arguments(name: str, factory: "Callable[..., nn.Module]", spec: ModelSpec) -> dict[str, Any]:
-    """Return the arguments that a factory takes: the classes, the shape of an input, the vocabulary.
+    """Return the arguments that a factory takes: the classes, the shape of an input, and of tokens.
 
-    A factory that takes any argument by name gets no vocabulary.
+    A factory that takes any argument by name gets no vocabulary and no padding.
     """
     signature = inspect.signature(factory)
     kinds = {parameter.kind for parameter in signature.parameters.values()}
@@ -195,8 +195,8 @@ def _arguments(name: str, factory: "Callable[..., nn.Module]", spec: ModelSpec) 
     chosen = {
         key: value for key, value in arguments.items() if anything or key in signature.parameters
     }
-    if "vocabulary" in signature.parameters:
-        chosen["vocabulary"] = spec.vocabulary
+    of_tokens = {"vocabulary": spec.vocabulary, "padding": spec.padding}
+    chosen |= {key: value for key, value in of_tokens.items() if key in signature.parameters}
     if spec.pretrained is not None:
         if "pretrained" not in signature.parameters:
             raise ModelError(f"model {name!r} brings no weights: remove pretrained")

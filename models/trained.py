@@ -30,7 +30,7 @@ def load_model(path: str | PathLike[str], *, model: str | None = None) -> "Model
     try:
         name, recipe = about["model"], json.loads(about["recipe"])
         classes, shape = int(about["classes"]), tuple(map(int, json.loads(about["input_shape"])))
-        seed, vocabulary = int(recipe["seed"]), recipe.get("vocabulary")
+        seed = int(recipe["seed"])
         tuning = TypeAdapter(Tuning).validate_python(recipe.get("tuning", {}))
     except (KeyError, ValueError, TypeError):
         raise WeightsError(
@@ -42,7 +42,7 @@ def load_model(path: str | PathLike[str], *, model: str | None = None) -> "Model
         raise WeightsError(f"{where} has the weights of a model of your own: pass model={plain!r}")
     if model is not None and ends:
         model = with_ends(model, ends)
-    spec = ModelSpec(model or name, classes, shape, vocabulary, recipe.get("pretrained"), tuning)
-    made = build(spec, seed=seed)
+    brought = {key: recipe.get(key) for key in ("vocabulary", "pretrained", "padding")}
+    made = build(ModelSpec(model or name, classes, shape, tuning=tuning, **brought), seed=seed)
     load_into(made, path)
     return made.eval()

@@ -67,6 +67,7 @@ def _factory(name: str, source: str, config_text: str) -> Callable[..., nn.Modul
         input_shape: Shape,
         vocabulary: int | None = None,
         pretrained: bool | None = None,
+        padding: int | None = None,
     ) -> nn.Module:
         config = _config(name, source)
         folder = Path(source)
@@ -76,18 +77,20 @@ def _factory(name: str, source: str, config_text: str) -> Callable[..., nn.Modul
         loads = brings and pretrained is not False
         task = _task(name, config, classes, input_shape, vocabulary)
         _adapt(name, config, task, classes, input_shape, vocabulary, loads)
+        if padding is not None and not loads:
+            config.pad_token_id = padding
         kind, _ = _KINDS[task]
         model: nn.Module = kind.from_config(config, dtype=torch.float32, trust_remote_code=False)
         _check_length(name, model, task, input_shape)
         if loads and not torch.empty(0).is_meta:
             _load(name, model, source, config, task)
-        padding = config.pad_token_id if task == _TEXTS else None
-        if task == _TEXTS and padding is None:
-            config.pad_token_id = -1  # no token is padding: a classifier looks at the last one
+        masked = getattr(config, "pad_token_id", None) if padding is None else padding
+        if task == _TEXTS:  # some classifiers look at the last token that is not padding
+            config.pad_token_id = -1 if masked is None else masked
         if task == _IMAGES:
             on_images(model)
         else:
-            on_tokens(model, padding)
+            on_tokens(model, masked if task == _TEXTS else None)
         return model
 
     return made

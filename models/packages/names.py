@@ -32,7 +32,8 @@ def package_of(name: str) -> tuple[str, str] | None:
 def factory(name: str) -> "Callable[..., nn.Module]":
     """Return the function that makes a model of a package. Raises ModelError without the package.
 
-    It is called with `classes`, `input_shape`, `vocabulary` and `pretrained`.
+    It is called with `classes`, `input_shape`, `vocabulary`, `pretrained` and
+    `padding`, or those of them that it has.
     """
     package, model = _installed(name)
     made: Callable[..., nn.Module] = import_module(PACKAGES[package]).factory(package, model)

@@ -41,6 +41,11 @@ def block_ends(module: nn.Module) -> list[str]:
     return opened("", module)
 
 
+def _weights(module: nn.Module) -> int:
+    tables = {id(part.weight) for part in module.modules() if isinstance(part, nn.Embedding)}
+    return sum(p.numel() for p in module.parameters() if id(p) not in tables)
+
+
 def _has_layers(module: nn.Module) -> bool:
     """Return whether a module that is not of torch has a container of several such modules."""
     if _of_torch(module):

@@ -35,6 +35,7 @@ def spec_of(scenario: Scenario, info: DatasetInfo) -> ModelSpec:
         info.vocabulary,
         model.pretrained,
         model.tuning,
+        info.padding,
     )
 
 

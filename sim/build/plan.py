@@ -191,6 +191,7 @@ class Plan:
             vocabulary=self.model.spec.vocabulary,
             pretrained=self.model.spec.pretrained,
             tuning=self.model.spec.tuning,
+            padding=self.model.spec.padding,
             cut=self.one_cut(method),
             data=self.info.checksum,
             partition=rule | self._skew() | {"clients": len(self.shards.sizes)},

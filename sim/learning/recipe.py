@@ -52,7 +52,12 @@ class Schedule:
 
 
 # Fields that are newer than recorded digests and metadata, and absent from them at these defaults.
-NEW: Final[Mapping[str, Any]] = {"vocabulary": None, "pretrained": None, "tuning": FULL}
+NEW: Final[Mapping[str, Any]] = {
+    "vocabulary": None,
+    "pretrained": None,
+    "tuning": FULL,
+    "padding": None,
+}
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,7 @@ class Recipe:
     vocabulary: int | None = None
     pretrained: bool | None = None
     tuning: Tuning = FULL
+    padding: int | None = None
 
     @property
     def spec(self) -> ModelSpec:
@@ -104,6 +110,7 @@ class Recipe:
             self.vocabulary,
             self.pretrained,
             self.tuning,
+            self.padding,
         )
 
     @property

@@ -1,5 +1,7 @@
 """Models of transformers by name compute and learn, at every cut, what the package's own do."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from split_check import assert_equal_at_every_cut, own
@@ -8,6 +10,7 @@ from cutlayer.models import ModelError, build
 from cutlayer.models.outline import outline
 from cutlayer.models.own_object import looking_in
 from cutlayer.models.spec import ModelSpec
+from cutlayer.models.tuning.tuning import Lora, Tuning
 
 transformers = pytest.importorskip("transformers", reason="transformers is an extra")
 
@@ -103,13 +106,7 @@ def test_a_language_model_at_every_cut():
     plain = build(spec("llama", TOKENS), seed=3)
     assert {plain.activation_shape(cut) for cut in range(1, len(plain))} == {(LENGTH, 8)}
     x = tokens()
-    twin = build(spec("llama", TOKENS), seed=3)
-    whole = torch.nn.Sequential(*twin.blocks)
-    whole.state_dict = lambda: {own(key): value for key, value in twin.state_dict().items()}
-    whole.named_parameters = lambda **_: [
-        (own(key), value) for key, value in twin.named_parameters(remove_duplicate=False)
-    ]
-    assert_equal_at_every_cut(plain, whole, x, torch.roll(x, -1, 1))
+    assert_equal_at_every_cut(plain, whole(spec("llama", TOKENS), 3), x, torch.roll(x, -1, 1))
     changed = torch.cat([x[:, :6], x[:, 6:].flip(1)], 1)
     with torch.inference_mode():
         assert torch.equal(plain.eval()(x)[:, :6], plain(changed)[:, :6])
@@ -128,6 +125,20 @@ def test_what_crosses_beside_the_layers_output():
     assert bert.activation_shape(bert.cut_number("bert.encoder.layer.1")) == (LENGTH, 8)
     assert gpt2.activation_shape(gpt2.cut_number("transformer.h.0")) == (LENGTH * 8 + LENGTH + 1,)
     assert bert.takes_tokens
+
+
+def test_the_padding_of_the_data_is_masked():
+    """Token 3 fills short texts, though the configuration says 0."""
+    x = tokens()
+    for name in ("bert", "gpt2"):
+        model, other = (build(spec(name, padding=p), seed=1).eval() for p in (0, 3))
+        other.load_state_dict(model.state_dict())
+        filled = torch.where(x == 0, 3, torch.where(x == 3, 5, x))
+        with torch.inference_mode():
+            outputs = model(torch.where(x == 3, 5, x)), other(filled)
+        assert torch.allclose(*outputs, atol=1e-6)
+        with torch.inference_mode():
+            assert not torch.allclose(model(filled), outputs[0], atol=1e-6)
 
 
 def test_padding_does_not_count():
@@ -204,3 +215,36 @@ def test_a_name_that_is_not_a_model(weights, name, more, message):
 def test_a_language_model_with_tied_weights_can_be_cut_if_they_are_frozen():
     refused = outline(spec("gpt2", TOKENS)).refused
     assert refused["transformer.h.0"] == "transformer.wte.weight is trained before and after it"
+    tuning = Tuning(lora=Lora(2, 4.0, ("*.c_attn",)))
+    tuned = build(spec("gpt2", TOKENS, tuning=tuning), seed=3)
+    device, server = tuned.split(tuned.submodules["transformer.h.0"])
+    assert tuned.activation_shape(tuned.submodules["transformer.h.0"]) == (LENGTH, 8)
+    table, head = device[0][0].transformer.wte.weight, server[0][-1].lm_head.weight
+    assert torch.equal(table, head)
+    assert {own(key) for key in tuned.state_dict()} - {own(key) for key in tuned.frozen} == {
+        f"transformer.h.{layer}.attn.c_attn.lora_{which}" for layer in (0, 1) for which in "ab"
+    }
+    plain = build(spec("gpt2", TOKENS), seed=3).eval()
+    tuned.eval()
+    with torch.inference_mode():  # adapters start as zero
+        assert torch.equal(server(device(tokens())), plain(tokens()))
+
+
+def test_adapters_of_a_classifier_at_every_cut():
+    tuning = Tuning(trainable=("classifier.*",), lora=Lora(2, 4.0, ("*.query", "*.value")))
+    tuned = spec("bert", tuning=tuning)
+    fine = replace(tuned, name=f"{tuned.name}@{','.join(outline(tuned).inner)}")
+    assert_equal_at_every_cut(
+        build(fine, seed=3), whole(tuned, 3), tokens(), torch.tensor([2, 1, 4, 4])
+    )
+
+
+def whole(spec, seed):
+    """A model that is not cut, as a module with the names of tensors in the package."""
+    model = build(spec, seed=seed)
+    module = torch.nn.Sequential(*model.blocks)
+    module.state_dict = lambda: {own(key): value for key, value in model.state_dict().items()}
+    module.named_parameters = lambda **_: [
+        (own(key), value) for key, value in model.named_parameters(remove_duplicate=False)
+    ]
+    return module
