@@ -1,12 +1,14 @@
-"""Fused kernels on `meta`: layers run the operations there that PyTorch runs on a CPU.
+"""Kernels of a CPU on `meta`: layers run the operations there that PyTorch runs on a CPU.
 
 On `meta`, PyTorch would decompose attention into products and a softmax, and an LSTM into the arithmetic
 of each time step. On a CPU it calls one kernel for each (flash attention; oneDNN's LSTM), which costs
-other bytes and saves other tensors for the backward pass. GRUs and simple RNNs have no such kernel.
+other bytes and saves other tensors for the backward pass. GRUs and simple RNNs have no such kernel, but
+multiply the inputs of all time steps by their weights at once.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from math import inf
 from typing import Any, Final
 
@@ -28,7 +30,7 @@ _WORKSPACE_VALUES: Final = 16
 
 @contextmanager
 def cpu_kernels() -> Iterator[None]:
-    """Run attention and LSTMs on `meta` as on a CPU; other devices are not affected.
+    """Run attention and recurrent layers on `meta` as on a CPU; other devices are not affected.
 
     The function's name in `torch.nn.functional` is replaced for `nn.MultiheadAttention`, which calls it
     where a function mode is not active.
@@ -55,6 +57,8 @@ class _Kernels(TorchFunctionMode):
             func = _attention
         elif func is _LSTM:
             func = _lstm
+        elif func in _STEPS:
+            func = partial(_stepwise, func)
         return func(*args, **(kwargs or {}))
 
 
@@ -106,31 +110,81 @@ def _one_sample(tensor: Tensor, batch: int) -> Tensor:
 def _lstm(*args: Any, **kwargs: Any) -> Any:
     if len(args) != 9 or kwargs or not _is_one_kernel(*args[:2]):
         return _LSTM(*args, **kwargs)
-    x, start, weights, biases, layers, dropout, train, bidirectional, batch_first = args
-    if batch_first:
-        x = x.transpose(0, 1)
-    x, directions = x.contiguous(), 1 + bidirectional
+    _, start, weights, biases, layers, _, train, bidirectional, batch_first = args
+
+    def direction(x: Tensor, at: int, reverse: bool, parameters: Sequence[Tensor]) -> Any:
+        of_inputs, of_state, *bias = parameters
+        bias = bias if biases else [of_inputs.new_zeros(len(of_inputs))] * 2
+        return aten.mkldnn_rnn_layer(
+            *(x, of_inputs, of_state, *bias, start[0][at], start[1][at], reverse, []),
+            *(_LSTM_MODE, start[0].shape[-1], layers, biases, bidirectional, False, train),
+        )[:3]
+
+    x = args[0].transpose(0, 1) if batch_first else args[0]
+    x, (hidden_states, cell_states) = _layers(x.contiguous(), weights, args, direction)
+    return x, torch.stack(hidden_states), torch.stack(cell_states)
+
+
+def _stepwise(func: Any, *args: Any, **kwargs: Any) -> Any:
+    """Run GRUs and simple RNNs: the product with the inputs once for all steps, the rest by step."""
+    if len(args) != 9 or kwargs or not (args[0].is_meta and isinstance(args[2], list | tuple)):
+        return func(*args, **kwargs)
+    x, start, weights, biases, *_, batch_first = args
+    starts, step = start.unbind(0), _STEPS[func]
+
+    def direction(x: Tensor, at: int, reverse: bool, parameters: Sequence[Tensor]) -> Any:
+        of_inputs, of_state, *bias = parameters
+        bias_of_inputs, bias_of_state = bias if biases else (None, None)
+        state, states = starts[at], []
+        gates = functional.linear(x, of_inputs, bias_of_inputs).unbind(0)
+        for of_step in reversed(gates) if reverse else gates:
+            state = step(of_step, functional.linear(state, of_state, bias_of_state), state)
+            states.append(state)
+        return torch.stack(states[::-1] if reverse else states), state
+
+    x, (hidden_states,) = _layers(x.transpose(0, 1) if batch_first else x, weights, args, direction)
+    return x, torch.stack(hidden_states)
+
+
+def _gru_step(of_input: Tensor, of_state: Tensor, state: Tensor) -> Tensor:
+    """Return the next state, from the products of weights with the input and with the state."""
+    inputs, states = torch.unsafe_chunk(of_input, 3, 1), torch.unsafe_chunk(of_state, 3, 1)
+    reset = states[0].add_(inputs[0]).sigmoid_()
+    update = states[1].add_(inputs[1]).sigmoid_()
+    new = inputs[2].add(states[2].mul_(reset)).tanh_()
+    return (state - new).mul_(update).add_(new)
+
+
+_STEPS: Final[Mapping[Callable[..., Any], Callable[[Tensor, Tensor, Tensor], Tensor]]] = {
+    torch.gru: _gru_step,
+    torch.rnn_tanh: lambda of_input, of_state, _: of_state.add_(of_input).tanh(),
+    torch.rnn_relu: lambda of_input, of_state, _: of_state.add_(of_input).relu(),
+}
+
+
+def _layers(
+    x: Tensor, weights: Sequence[Tensor], args: Sequence[Any], direction: Callable[..., Any]
+) -> tuple[Tensor, list[list[Tensor]]]:
+    """Return the output of layers, and the last states of each by their kind.
+
+    `direction` runs one direction of a layer, and returns its output and its last states.
+    """
+    layers, dropout, train, bidirectional, batch_first = args[4:]
+    directions = 1 + bidirectional
     each = len(weights) // (layers * directions)
-    hidden_states, cell_states = [], []
+    last: list[tuple[Tensor, ...]] = []
     for layer in range(layers):
         outputs = []
         for reverse in range(directions):
             at = layer * directions + reverse
-            of_inputs, of_state, *bias = weights[each * at : each * (at + 1)]
-            bias = bias if biases else [of_inputs.new_zeros(len(of_inputs))] * 2
-            output, hidden, cell, _ = aten.mkldnn_rnn_layer(
-                *(x, of_inputs, of_state, *bias, start[0][at], start[1][at], bool(reverse), []),
-                *(_LSTM_MODE, start[0].shape[-1], layers, biases, bidirectional, False, train),
-            )
+            output, *states = direction(x, at, bool(reverse), weights[each * at : each * (at + 1)])
             outputs.append(output)
-            hidden_states.append(hidden)
-            cell_states.append(cell)
+            last.append(tuple(states))
         x = torch.cat(outputs, -1) if bidirectional else outputs[0]
         if dropout and train and layer < layers - 1:
             x = torch.dropout(x, dropout, train)
-    if batch_first:
-        x = x.transpose(0, 1)
-    return x, torch.stack(hidden_states), torch.stack(cell_states)
+    by_kind = [list(states) for states in zip(*last, strict=True)]
+    return x.transpose(0, 1) if batch_first else x, by_kind
 
 
 def _is_one_kernel(x: Tensor, start: Any) -> bool:

@@ -1,15 +1,20 @@
 """Costs of operations: closed forms, torch's own count, and published figures."""
 
+import copy
+from collections import Counter
 from math import log
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry, register_flop_formula
 
 from cutlayer.models import CostError, block_costs, build, module_cost
+from cutlayer.models.cpu_kernels import cpu_kernels
 from cutlayer.models.features import OP_CLASSES, PRODUCTS, features
+from cutlayer.models.operators import is_free
 from cutlayer.sim.calibrate.adjust import predicted
 from cutlayer.sim.calibrate.timed_csv import read_iterations
 from cutlayer.sim.papers.benchmark_pi import MEASURED, STACK
@@ -102,6 +107,48 @@ def test_an_lstm_is_one_product_of_its_gates_for_each_step():
         2 * second + 2 * of_state,
     ]
     assert layers[0].weight_bytes == 4 * (16 * 8 + 16 * 4 + 2 * 16)
+
+
+class Called(TorchDispatchMode):
+    """Counts the operators that are called, without views."""
+
+    def __init__(self):
+        super().__init__()
+        self.counts = Counter()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func._schema.name.removeprefix("aten::")
+        if not is_free(func, name):
+            self.counts[name] += 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.GRU(8, 4, batch_first=True),
+        nn.GRU(8, 4, 2, bias=False, bidirectional=True),
+        nn.GRU(8, 4, 2, dropout=0.5),
+        nn.RNN(8, 4, 2, batch_first=True, bidirectional=True),
+        nn.RNN(8, 4, nonlinearity="relu"),
+        nn.LSTM(8, 4, 2, bidirectional=True, batch_first=True),
+    ],
+    ids=str,
+)
+def test_recurrent_layers_call_the_operators_of_a_cpu(layer):
+    found = []
+    for device in ("cpu", "meta"):
+        here, x = copy.deepcopy(layer).to(device), torch.ones(BATCH, *ROWS, device=device)
+        with cpu_kernels(), Called() as called:
+            states, last = here(x)
+        found.append((called.counts, states.shape, states.stride(), type(last)))
+    assert found[0] == found[1]
+
+
+def test_a_gru_multiplies_its_inputs_once_for_all_steps():
+    layers = module_cost(First(nn.GRU(8, 4, batch_first=True)), ROWS, first=True).layers
+    products = [one.forward_flops for one in layers if one.op_class == "linear"]
+    assert products == [2 * 5 * 12 * 8, *[2 * 12 * 4] * 5]
 
 
 @pytest.mark.parametrize("options", [{}, {"is_causal": True}, {"scale": 0.5}])

@@ -55,6 +55,17 @@ class Lstm(nn.Module):
         return self.fc(self.lstm(x)[0][:, -1])
 
 
+class Last(nn.Module):
+    """The output of a recurrent layer at the last step."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(x)[0][:, -1]
+
+
 def encoder(**options):
     return nn.TransformerEncoderLayer(32, 2, 64, batch_first=True, **options)
 
@@ -65,6 +76,8 @@ EXACT = {
     "attention": (nn.Sequential(encoder(dropout=0.0), encoder(activation="gelu")), (16, 32)),
     "unet": (Net(), (3, 16, 16)),
     "conv1d": (nn.Sequential(nn.Conv1d(4, 8, 3), nn.GELU(), nn.MaxPool1d(2)), (4, 32)),
+    "gru": (Last(nn.GRU(16, 8, 2, batch_first=True, bidirectional=True)), (6, 16)),
+    "rnn": (Last(nn.RNN(16, 8, batch_first=True, nonlinearity="relu")), (6, 16)),
     "vit": (build("vit-small", classes=10, seed=0), (3, 32, 32)),
 }
 
