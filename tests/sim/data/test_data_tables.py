@@ -16,6 +16,8 @@ from cutlayer.sim.data.datasets import Dataset, describe, load
 from cutlayer.sim.data.info import DataError, DatasetInfo
 from cutlayer.sim.data.samples import partition_by_group
 from cutlayer.sim.data.tables import Columns, Format, table_declaration
+from cutlayer.sim.data.texts import TextOptions
+from cutlayer.sim.data.tokenizer import TokenizerOptions
 
 ROWS = [
     {"age": 30, "sex": "m", "site": "north", "ill": "yes"},
@@ -139,6 +141,20 @@ def test_classes_that_the_file_names_keep_their_numbers(tmp_path: Path) -> None:
     path = write("arrow", tmp_path / "b.arrow", [{"x": 1.0, "label": 3}], metadata=features)
     with pytest.raises(DataError, match="'3' is not one of the 3 classes that the file names"):
         of(path, Columns(), "arrow")
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "arrow"])
+def test_a_column_of_texts_is_the_same_in_every_format(tmp_path: Path, kind: Format) -> None:
+    rows = [{"text": text, "label": n} for n, text in enumerate(("a b a", "b", "a c"))]
+    features = {"info": {"features": {"label": {"names": ["x", "y", "z"]}}}}
+    metadata = {"metadata": features} if kind in ("parquet", "arrow") else {}
+    path = write(kind, tmp_path / f"t.{kind}", rows, **metadata)
+    options = TextOptions(TokenizerOptions("words"), 4)
+    info = of(path, Columns(text="text", texts=options), kind)
+    assert info.class_names == (("x", "y", "z") if metadata else ("0", "1", "2"))
+    data = loaded(info)
+    assert data.train_images.tolist() == [[3, 4, 3, 0], [4, 0, 0, 0], [3, 5, 0, 0]]
+    assert data.train_labels.tolist() == [0, 1, 2]
 
 
 def test_a_file_in_the_other_format_of_arrow(tmp_path: Path) -> None:
