@@ -19,6 +19,7 @@ from cutlayer.sim.data.samples import Samples, TokenNotes, declaration
 from cutlayer.sim.data.tokenizer import Encoded, Tokenizer, TokenizerOptions, tokenizer_of
 
 EXAMPLES: Final = 3
+MAX_TOKENS: Final = 2_000_000_000  # of a split: 16 GB
 EXAMPLE_LETTERS: Final = 200
 
 
@@ -89,6 +90,11 @@ def _samples(
         starts = range(0, len(encoded.tokens) - predicts, length) if options.windows else (0,)
         rows += [encoded.tokens[start : start + kept] for start in starts]
         owners += [index] * len(starts)
+    if len(rows) * kept > MAX_TOKENS:
+        raise DataError(
+            f"{part.where[0]}: {len(rows):,} samples of {kept:,} tokens are more than {MAX_TOKENS:,}:"
+            " choose a smaller length, or fewer texts"
+        )
     tokens = np.full((len(rows), kept), tokenizer.padding, np.int64)
     sizes = np.array([len(row) for row in rows], np.int64)
     real = np.arange(kept) < sizes[:, np.newaxis]

@@ -149,8 +149,16 @@ class _FileTokens:
 
     def encode(self, text: str, limit: int | None) -> Encoded:
         if limit is not None and limit != self._limit:
+            added = self._own.num_special_tokens_to_add(False) if self._special else 0
+            if limit <= added:
+                raise DataError(
+                    f"{self.name}: each text has {added} special tokens: choose a length above {added}"
+                )
             self._own.enable_truncation(limit)
             self._limit = limit
+        text = text.encode(
+            errors="replace"
+        ).decode()  # half of a surrogate pair, as JSON may have it
         encoding = self._own.encode(text, add_special_tokens=self._special)
         return Encoded(np.array(encoding.ids, np.int64), bool(encoding.overflowing))
 

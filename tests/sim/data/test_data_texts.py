@@ -10,6 +10,7 @@ import tokenizers
 from tokenizers import models, pre_tokenizers, processors
 
 from cutlayer.models.packaged import packaged
+from cutlayer.sim.data import texts
 from cutlayer.sim.data.datasets import describe, load
 from cutlayer.sim.data.info import IGNORED, DataError, DatasetInfo
 from cutlayer.sim.data.samples import InMemory, TokenNotes, partition_by_group
@@ -173,6 +174,26 @@ def test_a_tokenizer_file_gives_its_own_tokens(tmp_path: Path) -> None:
     model = fortunes_declaration(folder, ("computers",), options)
     assert tokens(model)[0] == [unknown, disk, is_, full, unknown, full, the, the, the]
     assert model.padding == the
+
+
+def test_texts_with_half_a_surrogate_pair_and_lengths_without_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(r'{"said": "the \ud800", "label": "a"}', encoding="utf-8")
+    own = TokenizerOptions(own_tokenizer(tmp_path))
+
+    def read(tokenizer: TokenizerOptions, length: int) -> DatasetInfo:
+        columns = Columns(text="said", texts=TextOptions(tokenizer, length))
+        return table_declaration("jsonl", file, None, columns)
+
+    assert tokens(read(own, 4)) == [[0, 1, 5, 6]]
+    assert tokens(read(BYTES, 6)) == [[byte + 2 for byte in b"the ?"] + [0]]
+    with pytest.raises(DataError, match="each text has 1 special tokens: choose a length above 1"):
+        read(own, 1)
+    monkeypatch.setattr(texts, "MAX_TOKENS", 7)
+    with pytest.raises(DataError, match="1 samples of 8 tokens are more than 7: choose a smaller"):
+        read(BYTES, 8)
 
 
 def test_another_tokenizer_is_another_data_set(tmp_path: Path) -> None:
