@@ -1,11 +1,12 @@
 """The JSON Schema of scenario files, for editors that complete and check YAML."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from cutlayer.models.packages.names import PACKAGES
 from cutlayer.scenarios.fields import KIND_KEY, OBJECT_PATTERN, Kind
 from cutlayer.scenarios.schema import Scenario
 from cutlayer.topologies.catalogue import device_names, link_names, stack_names
@@ -30,7 +31,7 @@ def json_schema(
         "devices": [*_enum(device_names()), {"type": "string", "description": "one of `devices`"}],
         "stacks": _enum(stack_names()),
         "links": _enum(link_names()),
-        "models": [*_enum(models), _object("a model of your own")],
+        "models": [*_enum(models), _object("a model of your own"), _PACKAGED],
         "datasets": [*_enum(datasets), _object("a data set of your own")],
     }
     written = {
@@ -41,6 +42,13 @@ def json_schema(
     }
     polished: dict[str, Any] = _polish(written, names)
     return polished
+
+
+_PACKAGED: Final[dict[str, Any]] = {
+    "type": "string",
+    "pattern": f"^({'|'.join(PACKAGES)}):.+",
+    "description": "a model of a package",
+}
 
 
 def _method_list(

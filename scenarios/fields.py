@@ -26,6 +26,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from cutlayer.errors import UserError
+from cutlayer.models.packages.names import package_of
 from cutlayer.scenarios.aliases import canonical
 from cutlayer.suggestion import suggestion
 
@@ -131,14 +132,17 @@ increasing = AfterValidator(_check_increasing)
 Kind = Literal["devices", "stacks", "links", "models", "datasets"]
 
 
-def _known(kind: Kind, noun: str, *, objects: bool = False) -> AfterValidator:
+def _known(
+    kind: Kind, noun: str, *, objects: bool = False, packages: bool = False
+) -> AfterValidator:
     """Return the annotation of a name that the validation context must know.
 
     Another spelling (`CIFAR-10`) becomes the known one. Without a context, every name is valid.
     """
 
     def check(name: str, info: ValidationInfo) -> str:
-        if not isinstance(info.context, Names) or (objects and is_object_path(name)):
+        other = (objects and is_object_path(name)) or (packages and package_of(name) is not None)
+        if not isinstance(info.context, Names) or other:
             return name
         known = getattr(info.context, kind)
         known_name = canonical(name, known)
@@ -156,7 +160,9 @@ def _marked(kind: Kind) -> Any:
 DeviceName = Annotated[Text, _known("devices", "device"), _marked("devices")]
 StackName = Annotated[Text, _known("stacks", "software stack"), _marked("stacks")]
 LinkName = Annotated[Text, _known("links", "link"), _marked("links")]
-ModelName = Annotated[Text, _known("models", "model", objects=True), _marked("models")]
+ModelName = Annotated[
+    Text, _known("models", "model", objects=True, packages=True), _marked("models")
+]
 DatasetName = Annotated[Text, _known("datasets", "data set", objects=True), _marked("datasets")]
 
 

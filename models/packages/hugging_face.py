@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from huggingface_hub.utils import logging as hub_logging
 from torch import nn
 from transformers import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
@@ -197,13 +198,16 @@ def _first(error: Exception) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence the progress bars and reports of transformers."""
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
+    """Silence the progress bars and reports of transformers and the hub."""
+    levels = [(library, library.get_verbosity()) for library in (logging, hub_logging)]
+    bars = logging.is_progress_bar_enabled()
+    for library, _ in levels:
+        library.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         yield
     finally:
-        logging.set_verbosity(level)
+        for library, level in levels:
+            library.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()

@@ -41,11 +41,6 @@ def block_ends(module: nn.Module) -> list[str]:
     return opened("", module)
 
 
-def _weights(module: nn.Module) -> int:
-    tables = {id(part.weight) for part in module.modules() if isinstance(part, nn.Embedding)}
-    return sum(p.numel() for p in module.parameters() if id(p) not in tables)
-
-
 def _has_layers(module: nn.Module) -> bool:
     """Return whether a module that is not of torch has a container of several such modules."""
     if _of_torch(module):
@@ -59,6 +54,11 @@ def _of_torch(module: nn.Module) -> bool:
 
 
 def _size(module: nn.Module) -> int:
-    """Return the number of parameters without those of adapters, which move no boundary."""
+    """Return the number of parameters without embeddings, nor adapters, which move no boundary."""
     own = adapter_tensors(module)
-    return sum(p.numel() for name, p in module.named_parameters() if name not in own)
+    tables = {id(part.weight) for part in module.modules() if isinstance(part, nn.Embedding)}
+    return sum(
+        p.numel()
+        for name, p in module.named_parameters()
+        if name not in own and id(p) not in tables
+    )

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from cutlayer.errors import UserError
 from cutlayer.models.outline import outline
+from cutlayer.models.packages.names import package_of
 from cutlayer.scenarios.aliases import canonical, canonical_method
 from cutlayer.scenarios.fields import is_object_path
 from cutlayer.scenarios.shipped import shipped_names, shipped_path, study_path
@@ -57,7 +58,7 @@ def show_words(
 
     `of_data` and `of_model` are the options of the latter two by name, None if not given.
     """
-    if len(words) == 1 and is_object_path(words[0]):
+    if len(words) == 1 and (is_object_path(words[0]) or package_of(words[0]) is not None):
         words = ["model", *words]
     kind = words[0] if len(words) == 2 and words[0] in ("data", "model") else ""
     if len(words) > 1 and not kind:

@@ -125,6 +125,8 @@ def test_what_crosses_beside_the_layers_output():
     assert bert.activation_shape(bert.cut_number("bert.encoder.layer.1")) == (LENGTH, 8)
     assert gpt2.activation_shape(gpt2.cut_number("transformer.h.0")) == (LENGTH * 8 + LENGTH + 1,)
     assert bert.takes_tokens
+    layers = [block.name for block in bert.blocks if ".layer." in block.name]
+    assert layers == ["bert.encoder.layer.0", "bert.encoder.layer.1"]
 
 
 def test_the_padding_of_the_data_is_masked():
