@@ -28,6 +28,7 @@ UNKNOWN: Final = 2
 _WORD: Final = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 # Tokens that pad or end texts in published tokenizers, in the order in which they are looked for.
 _PADS: Final = ("[PAD]", "<pad>", "<|padding|>", "<|pad|>", "<|endoftext|>", "</s>", "<eos>")
+_BESIDE: Final = ("special_tokens_map.json", "tokenizer_config.json")  # they name special tokens
 _ENDS: Final = ("<|endoftext|>", "</s>", "<eos>", "[SEP]")
 
 Tokens = NDArray[np.int64]
@@ -61,8 +62,12 @@ class TokenizerOptions:
     vocabulary: int = 10_000
 
     def stamps(self) -> Stamps:
-        """Return the stamps of the tokenizer's file, if it has one. Raises DataError."""
-        return stamps([_file(self.kind)]) if isinstance(self.kind, Path) else ()
+        """Return the stamps of the tokenizer's files, if it has any. Raises DataError."""
+        if not isinstance(self.kind, Path):
+            return ()
+        file = _file(self.kind)
+        beside = (file.parent / name for name in _BESIDE)
+        return stamps([file, *(one for one in beside if one.is_file())])
 
 
 def tokenizer_of(options: TokenizerOptions, training: Iterable[str], *, special: bool) -> Tokenizer:
@@ -170,7 +175,7 @@ def _first(numbers: Mapping[str, int], names: Iterable[str | None]) -> int | Non
 def _special_tokens(folder: Path) -> dict[str, str]:
     """Return the special tokens that `transformers` has written beside a tokenizer, by name."""
     found: dict[str, str] = {}
-    for name in ("special_tokens_map.json", "tokenizer_config.json"):
+    for name in _BESIDE:
         with suppress(OSError, ValueError):  # these files are optional
             written = json.loads((folder / name).read_text(encoding="utf-8"))
             for key, value in written.items() if isinstance(written, dict) else ():
