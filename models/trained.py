@@ -10,6 +10,7 @@ from cutlayer.models.catalogue import build, with_ends, without_ends
 from cutlayer.models.errors import WeightsError
 from cutlayer.models.pretrained import load_into
 from cutlayer.models.spec import ModelSpec
+from cutlayer.models.tuning import apply
 from cutlayer.models.tuning.tuning import Tuning
 from cutlayer.models.weights_files import load_metadata
 
@@ -17,13 +18,16 @@ if TYPE_CHECKING:
     from cutlayer.models.model import Model
 
 
-def load_model(path: str | PathLike[str], *, model: str | None = None) -> "Model":
+def load_model(
+    path: str | PathLike[str], *, model: str | None = None, merge: bool = False
+) -> "Model":
     """Return a saved model with its trained weights, an `nn.Module` in evaluation mode.
 
     It maps inputs [n, *input shape], normalised with the `mean` and `std` of its metadata, to class
     scores [n, classes]. A file never names code to run: for a model of your own, pass its name as
-    `model="package.module:Object"`. Raises WeightsError if the file is not a saved model or does not
-    fit.
+    `model="package.module:Object"`. With `merge`, adapters (LoRA) are added to the weights of their
+    layers, so that the model has the tensors of one without them. Raises WeightsError if the file is not
+    a saved model or does not fit.
     """
     about = load_metadata(path)
     where = f"weights file {str(path)!r}"
@@ -45,4 +49,6 @@ def load_model(path: str | PathLike[str], *, model: str | None = None) -> "Model
     brought = {key: recipe.get(key) for key in ("vocabulary", "pretrained", "padding")}
     made = build(ModelSpec(model or name, classes, shape, tuning=tuning, **brought), seed=seed)
     load_into(made, path)
+    if merge:
+        apply.merge(made)
     return made.eval()

@@ -13,7 +13,7 @@ from cutlayer.models.model import Model
 from cutlayer.models.tuning.freeze import freeze, round_frozen
 from cutlayer.models.tuning.lora import Adapter, adapt, adapters, is_adaptable
 from cutlayer.models.tuning.names import matching, own_name
-from cutlayer.models.tuning.tuning import Lora, Tuning
+from cutlayer.models.tuning.tuning import FULL, Lora, Tuning
 from cutlayer.suggestion import suggestion
 
 _TARGETS: Final = ("lora", "targets")
@@ -73,6 +73,17 @@ def finished(model: Model, tuning: Tuning, tuned: Tuned) -> Model:
         else:
             round_frozen(model)
     return model
+
+
+def merge(model: Model) -> None:
+    """Add the adapters of a model to the weights of their layers, which remain as plain ones.
+
+    All tensors of the model are then trained, as without a tuning.
+    """
+    for layer in adapters(model).values():
+        layer.merge()
+    model.requires_grad_(True)
+    model.tuning, model.frozen = FULL, frozenset()
 
 
 def _check_called(model: Model, names: Sequence[str]) -> None:

@@ -42,6 +42,13 @@ class Adapter(nn.Module):
         product = self.lora_b.detach() @ self.lora_a.detach() * self.scaling
         return product.T if is_transposed(self) else product
 
+    def merge(self) -> None:
+        """Add the update to `weight`, and become a layer of the class that was adapted."""
+        self.weight.data.add_(self.update())
+        layer: Any = self
+        del layer.lora_a, layer.lora_b, layer.lora_dropout, layer.scaling
+        _, layer.__class__ = type(self).__bases__
+
 
 def is_adaptable(layer: nn.Module) -> bool:
     """Return whether a layer is linear: `nn.Linear`, or `Conv1D` of the library `transformers`."""

@@ -72,6 +72,10 @@ def test_conv1d_of_transformers_is_a_linear_layer_with_a_transposed_weight():
     plain = x @ layer.weight + layer.bias
     torch.testing.assert_close(layer(x), plain + 3 / 2 * x @ layer.lora_a.T @ layer.lora_b.T)
     torch.testing.assert_close(layer(x), x @ (layer.weight + layer.update()) + layer.bias)
+    before = layer(x)
+    layer.merge()
+    assert type(layer) is utils.Conv1D
+    torch.testing.assert_close(layer(x), before)
 
 
 def test_the_weights_beside_adapters_are_drawn_as_without_them():
