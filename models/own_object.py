@@ -22,11 +22,13 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any, Final
 
 from cutlayer.errors import UserError
 from cutlayer.models.given_objects import given
+from cutlayer.suggestion import suggestion
 
 NO_USER_CODE: Final = "CUTLAYER_NO_USER_CODE"
 _ROOT: Final = Path(__file__).resolve().parents[1]  # of the repository, or of the package
@@ -91,7 +93,8 @@ def import_own(name: str) -> Any:
             _explain_precedence(module)
             where = plain_name(getattr(own, "__name__", type(own).__name__))
             main = " here: move it from the script or notebook to a module"
-            hint = main if where == "__main__" else ""
+            public = [one for one in dir(own) if not one.startswith("_")]
+            hint = main if where == "__main__" else suggestion(attribute, public, listed=0)
             raise OwnObjectError(f"{where} has no attribute {attribute!r}{hint}") from None
     return own
 
@@ -118,8 +121,14 @@ def import_own_module(name: str) -> ModuleType:
     except SystemExit:
         raise OwnObjectError(f"module {name} ends the program when it is imported") from None
     except Exception as error:
-        if folder is None and isinstance(error, ModuleNotFoundError) and top in sys.modules:
-            _explain_precedence(sys.modules[top])
+        if folder is None and isinstance(error, ModuleNotFoundError):
+            if top in sys.modules:
+                _explain_precedence(sys.modules[top])
+            elif error.name == top:
+                raise _not_found(top) from None
+        if isinstance(error, ModuleNotFoundError) and name.endswith(".py"):
+            rule = f"{name} is a file: name its module, {name.removesuffix('.py')}"
+            raise OwnObjectError(rule) from None
         if isinstance(error, ImportError):
             error.msg = plain_name(error.msg)
         error.args = tuple(plain_name(a) if isinstance(a, str) else a for a in error.args)
@@ -127,6 +136,14 @@ def import_own_module(name: str) -> ModuleType:
     if folder is not None:
         _imported_from.setdefault(top, set()).add(folder)
     return module
+
+
+def _not_found(top: str) -> OwnObjectError:
+    """Return the error of a module that is in no folder."""
+    folders = dict.fromkeys(_candidates(top))
+    near = [found.name for folder in folders for found in iter_modules([folder])]
+    hint = suggestion(top, near, listed=0)
+    return OwnObjectError(f"there is no module {top} in {' or '.join(folders)}{hint}")
 
 
 def plain_name(text: str) -> str:

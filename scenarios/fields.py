@@ -147,7 +147,11 @@ def _known(
         known = getattr(info.context, kind)
         known_name = canonical(name, known)
         if known_name is None:
-            raise rule(f"is not a known {noun}{suggestion(name, known)}")
+            hint = suggestion(name, known)
+            module, dot, own = name.rpartition(".")
+            if objects and dot and is_object_path(f"{module}:{own}"):
+                hint = f": your own is named package.module:Object; did you mean '{module}:{own}'?"
+            raise rule(f"is not a known {noun}{hint}")
         return known_name
 
     return AfterValidator(check)

@@ -12,6 +12,7 @@ from cutlayer.scenarios.document import Document
 from cutlayer.scenarios.problems import MISSING, KeyPath, Problem
 from cutlayer.suggestion import suggestion
 
+_MISSPELT = re.compile(r"is an unknown key; did you mean '(.+)'\?")
 _TYPES_BY_SENTENCE = {
     "is required": "missing",
     "must be a whole number": "int_type int_parsing int_from_float",
@@ -40,7 +41,8 @@ def problems_of(
 ) -> list[Problem]:
     """Return the problems that `model` found in the value at `prefix`.
 
-    If every form of a union refuses a value, their sentences are joined into one.
+    If every form of a union refuses a value, their sentences are joined into one. A key that an unknown
+    one is likely to mean is not reported as missing.
     """
     problems: list[Problem] = []
     rules: dict[KeyPath, list[str]] = {}
@@ -51,6 +53,13 @@ def problems_of(
             problems.append(_missing(document, path, sentence))
         else:
             rules.setdefault(document.locate(path), []).append(sentence)
+    meant = {
+        (*path[:-1], match[1])
+        for path, said in rules.items()
+        for sentence in said
+        if (match := _MISSPELT.match(sentence)) is not None
+    }
+    problems = [problem for problem in problems if problem.path not in meant]
     for path, said in rules.items():
         problems.append(document.problem(path, ", or ".join(dict.fromkeys(said))))
     return problems

@@ -3,6 +3,7 @@
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from traceback import walk_tb
 from types import TracebackType
 from typing import Any, Final
 
@@ -10,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+LONGEST_LAYER: Final = 120  # letters of a layer in a message
 _TORCH: Final = str(Path(torch.__file__).parent)
-_HERE: Final = str(Path(__file__).parent)
+_HERE: Final = str(Path(__file__).parents[2])  # the package
 _OF_VALUES: Final = frozenset(  # they return values of tensors to Python
     {
         *("__bool__", "__contains__", "__complex__", "__float__", "__index__", "__int__"),
@@ -66,6 +68,16 @@ def explained(error: BaseException) -> str:
     if not isinstance(error, TracingError):
         reason = f"{type(error).__name__}: {reason}"
     return f"{reason}{_where(error.__traceback__)}"
+
+
+def failed_submodule(root: nn.Module, error: BaseException) -> str:
+    """Return `, in submodule NAME: LAYER` for the layer whose forward pass raised the error, or ""."""
+    frames = walk_tb(error.__traceback__)
+    called = [frame.f_locals.get("self") for frame, _ in frames]
+    inner = next((one for one in reversed(called) if isinstance(one, nn.Module)), None)
+    name = next((name for name, module in root.named_modules() if module is inner), "")
+    layer = str(inner).splitlines()[0]
+    return f", in submodule {name}: {layer}" if name and len(layer) <= LONGEST_LAYER else ""
 
 
 def _where(found: TracebackType | None) -> str:

@@ -8,7 +8,12 @@ from torch import Tensor, nn
 from cutlayer.models.block_cost import Shape
 from cutlayer.models.errors import ModelError
 from cutlayer.models.meta import meta_outputs
-from cutlayer.models.traced.failures import ValuesNeededError, ValuesUnknown, explained
+from cutlayer.models.traced.failures import (
+    ValuesNeededError,
+    ValuesUnknown,
+    explained,
+    failed_submodule,
+)
 
 
 def input_types(
@@ -29,7 +34,7 @@ def input_types(
         except ValuesNeededError:
             undecided.append(dtype)
         except Exception as error:  # a user's forward pass may raise anything
-            reasons.append(explained(error))
+            reasons.append(f"{explained(error)}{failed_submodule(module, error)}")
         else:
             check_output(name, output, 2, input_shape, classes)
             return (dtype,)

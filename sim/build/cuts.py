@@ -57,6 +57,8 @@ def model_of(scenario: Scenario, info: DatasetInfo) -> ModelOutline:
             f"model {spec.name!r} must give an output of shape {wanted} for data set {info.name}, it "
             f"gives {made.shapes[-1]}"
         )
+    if not any(block.trained_parameters for block in made.blocks):
+        raise ModelError(f"model {spec.name!r} has nothing to train: no parameter needs a gradient")
     return made
 
 

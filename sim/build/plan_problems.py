@@ -1,7 +1,7 @@
 """Build a plan part by part, so that a problem of one part does not hide those of the others."""
 
-from collections.abc import Callable
-from typing import Final, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, TypeVar
 
 from cutlayer.models.catalogue import UnknownModelError
 from cutlayer.models.errors import CostError, ModelError, TuningError
@@ -45,7 +45,20 @@ def problem_of(loaded: Loaded, error: ValueError) -> Problem:
     if isinstance(error, TuningError):
         return loaded.problem(("model", *error.path), str(error))
     path = next(path for kind, path in _SECTIONS.items() if isinstance(error, kind))
+    if isinstance(error, LearningTaskError) and error.name is not None:
+        written = loaded.document.data.get("task")
+        path = next(paths_of(error.name, written, path), path)
     return loaded.problem(path, str(error))
+
+
+def paths_of(value: str, within: Any, path: KeyPath) -> Iterator[KeyPath]:
+    """Yield the paths at which a text is written within a part of a document."""
+    if within == value:
+        yield path
+    elif isinstance(within, Mapping | list):
+        inner = within.items() if isinstance(within, Mapping) else enumerate(within)
+        for key, part in inner:
+            yield from paths_of(value, part, (*path, key))
 
 
 def examine(

@@ -1,5 +1,6 @@
 """Users' data sets, named "package.module:Object": their import, and the checks of their values."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,9 @@ def find_own(name: str) -> Any:
             " (your own is named package.module:Object)"
         )
     own = import_own_or(DataError, f"data set {name!r} cannot be imported", name)
+    of_torch = getattr(sys.modules.get("torch.utils.data"), "Dataset", ())
+    if isinstance(own, of_torch) or (isinstance(own, type) and issubclass(own, of_torch)):
+        raise DataError(f"data set {name!r} is a torch Dataset: write {{torch: {name!r}}}")
     if not callable(own) or not isinstance(getattr(own, "info", None), DatasetInfo):
         raise DataError(
             f"data set {name!r} must be a callable (data_dir) -> Dataset "

@@ -90,6 +90,8 @@ def _read(
         raise DataError(f"{name!r} cannot be called ({reason_of(error)})") from error
     if not hasattr(own, "__getitem__") and not hasattr(own, "__iter__"):
         raise DataError(f"{name!r} must be a torch Dataset, got {type(own).__name__}")
+    if not hasattr(own, "__len__") and not hasattr(own, "__iter__"):
+        raise DataError(f"{name!r}: {type(own).__name__} has no __len__, its number of samples")
     inputs: list[NDArray[Any]] = []
     labels: list[Any] = []
     items = _items(own)
@@ -126,7 +128,10 @@ def _label(value: Any, where: str) -> Any:
         value = value.item()
     if not isinstance(value, int | float | str):
         rule = "has a label that is neither a number nor a text"
-        raise DataError(f"{where} {rule} (got {type(value).__name__})")
+        got = type(value).__name__
+        if isinstance(value, np.ndarray):
+            got = f"{value.size} numbers: choose task: regression, or give the number of the class"
+        raise DataError(f"{where} {rule} (got {got})")
     return value
 
 

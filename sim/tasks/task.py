@@ -12,7 +12,12 @@ Kind = Literal["classification", "regression", "language_model"]
 
 
 class LearningTaskError(UserError):
-    """A task that does not fit the data set, the model or a method, or whose parts cannot be loaded."""
+    """A task that does not fit the data set, the model or a method, or whose parts cannot be loaded.
+
+    `name` is the user's loss or metric that is to blame, if one is.
+    """
+
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,9 +78,13 @@ def metric_of(kind: Kind, name: str) -> Metric:
 
 def own_callable(name: str, what: str) -> Any:
     """Return a user's own loss or metric. Raises LearningTaskError."""
-    own = import_own_or(LearningTaskError, f"{what} {name!r} cannot be imported", name)
-    if not callable(own):
-        raise LearningTaskError(f"{what} {name!r} is {type(own).__name__}, expected a callable")
+    try:
+        own = import_own_or(LearningTaskError, f"{what} {name!r} cannot be imported", name)
+        if not callable(own):
+            raise LearningTaskError(f"{what} {name!r} is {type(own).__name__}, expected a callable")
+    except LearningTaskError as error:
+        error.name = name
+        raise
     return own
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -201,6 +202,7 @@ def test_another_process_reads_its_pickles(folder: Path) -> None:
     [
         ("import sys\nsys.exit(0)\n", "module own_wrong_q ends the program when it is imported"),
         ("", "own_wrong_q has no attribute 'net'"),
+        ("nets = 1\n", r"own_wrong_q has no attribute 'net'; did you mean 'nets'\?"),
     ],
 )
 def test_what_is_wrong_with_a_module_is_said(text: str, message: str, folder: Path) -> None:
@@ -218,8 +220,13 @@ def test_messages_have_the_names_that_the_user_knows(folder: Path) -> None:
         ModuleNotFoundError, match=r"^No module named 'own_empty_q.inner'; 'own_empty"
     ):
         import_own("own_empty_q.inner:net")
-    with pytest.raises(ModuleNotFoundError, match=r"^No module named 'own_absent_q'$"):
-        import_own("own_absent_q:net")
+    absent = re.escape(f"there is no module own_importq in {folder}")
+    with pytest.raises(OwnObjectError, match=f"^{absent}"):
+        import_own("own_importq:net")
+    with pytest.raises(OwnObjectError, match=r"did you mean 'own_import_q'\?$"):
+        import_own("own_importq:net")
+    with pytest.raises(OwnObjectError, match=r"is a file: name its module, own_empty_q$"):
+        import_own("own_empty_q.py:net")
 
 
 @pytest.mark.parametrize("way", ["option", "environment"])

@@ -14,6 +14,16 @@ CASES = [
     ("seed: 3", "seeds: 4", "2: seeds: must be a list (got 4)"),
     ("seed: 3", "seeds: [1, x]", '2: seeds.1: must be a whole number (got "x")'),
     ("seed: 3", "sede: 3", "2: sede: is an unknown key; did you mean 'seed'? (got 3)"),
+    (
+        "  dataset: digits",
+        "  datset: digits",
+        "4: data.datset: is an unknown key; did you mean 'dataset'? (got \"digits\")",
+    ),
+    (
+        "name: vgg5",
+        "name: mine.net",
+        "is not a known model: your own is named package.module:Object; did you mean 'mine:net'? (got",
+    ),
     ("  dataset: digits", "  dir: .", "3: data.dataset: is required (got nothing)"),
     (
         "dataset: digits",

@@ -88,6 +88,13 @@ text.info = TEXT  # type: ignore[attr-defined]
 padded.info = replace(TEXT, name="padded", checksum="padded", padding=0)  # type: ignore[attr-defined]
 
 
+class FirstTwo(nn.Module):
+    """A model without parameters."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, :2]
+
+
 def linear(classes: int, input_shape: tuple[int, ...]) -> Model:
     (values,) = input_shape
     blocks = [("first", nn.Linear(values, WIDTH)), ("last", nn.Linear(WIDTH, classes))]

@@ -109,11 +109,12 @@ def test_a_users_set_without_a_test_split_can_be_split(module: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("no_such_module_here:x", "imported (ModuleNotFoundError: No module named 'no_such_mod"),
+        ("no_such_module_here:x", "imported: there is no module no_such_module_here in "),
         ("own_data_for_tests:nothing", "has no attribute 'nothing'"),
         (":x", "cannot be imported"),
         ("own_data_for_tests:", "cannot be imported"),
         ("own_data_for_tests:number", "must be a callable (data_dir) -> Dataset"),
+        ("torch.utils.data:TensorDataset", "is a torch Dataset: write {torch: 'torch.utils.d"),
         ("own_data_for_tests:undeclared", "with an attribute info: DatasetInfo"),
         ("own_data_for_tests:returns_nothing", "must return a Dataset of tensors"),
         ("own_data_for_tests:labels_of_floats", "labels int64, got float32 and float32"),

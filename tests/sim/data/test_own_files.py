@@ -207,6 +207,11 @@ class Fails(Images):
 ragged = [([1.0], 0), ([1.0, 2.0], 1)]
 texts = [("a", 0)]
 unlabelled = [([1.0], [2])]
+one_hot = [([1.0], np.array([0, 1]))]
+
+class Endless:
+    def __getitem__(self, index):
+        return [1.0], 0
 half = [([1.0], 0.5)]
 none = []
 number = 3
@@ -257,6 +262,8 @@ def test_random_samples_are_drawn_once_and_disturb_nothing() -> None:
         ("ragged", "'my_sets:ragged': sample 1 has shape (2,), those before (1,)"),
         ("texts", "'my_sets:texts': sample 0: the input is not an array of numbers"),
         ("unlabelled", "sample 0 has a label that is neither a number nor a text (got list)"),
+        ("one_hot", "(got 2 numbers: choose task: regression, or give the number of the class)"),
+        ("Endless", "'my_sets:Endless': Endless has no __len__, its number of samples"),
         ("half", "my_sets:half: has labels such as 0.5, not classes"),
         ("none", "'my_sets:none': has no samples"),
     ],

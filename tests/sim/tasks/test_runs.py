@@ -192,11 +192,20 @@ def test_the_default_has_no_entries_of_a_task() -> None:
         (ROWS, "training.targets={mae: 1}", "must name the first of task.metrics: rmse"),
         (ROWS, "stop.target_accuracy=0.5", r"write target: \{rmse: VALUE\}"),
         (ROWS, "task={regression: {loss: msee}}", "not a known loss; did you mean 'mse'"),
-        (ROWS, "task={regression: {metrics: ['own_tasks:none']}}", "cannot be imported"),
+        (
+            ROWS,
+            "task={regression: {metrics: [mae, 'own_tasks:larges_error']}}",
+            r"task.regression.metrics.1: .* cannot be imported: .*; did you mean 'largest_error'\?",
+        ),
         (
             ROWS,
             "task={regression: {loss: 'own_tasks:vector_loss'}}",
             r"one number, got shape \(2, 2\)",
+        ),
+        (
+            ROWS,
+            "model.name='own_tasks:FirstTwo'",
+            "has nothing to train: no parameter needs a gradient",
         ),
         (TEXT, "model.cut=0", "tokens have no gradient"),
         (
