@@ -14,6 +14,7 @@ from cutlayer.models.own_object import beside, looking_in
 from cutlayer.sim.build.checks import plan_checked
 from cutlayer.sim.build.plan import Plan
 from cutlayer.sim.commands.console import CommandConsole, make_console
+from cutlayer.sim.commands.show_targets import print_targets, target_holdings
 from cutlayer.sim.data.datasets import load
 from cutlayer.sim.data.label_counts import dealt_counts, label_counts, label_skew
 from cutlayer.sim.data.partition import Partition
@@ -47,16 +48,28 @@ def show_data_command(
     loaded = load_scenario(name, overrides)
     with looking_in(beside(loaded.document.source)):
         plan = plan_checked(loaded, trains=False)[0]
-        labels = _labels(plan, data_dir) if _needs_labels(plan, out) else None
+        labels = targets = None
+        if _needs_labels(plan, out):
+            dataset = load(plan.info, data_folder(plan.scenario, data_dir))
+            labels, targets = dataset.train_classes.numpy(), dataset.train_labels.numpy()
     clients = list(plan.topology.clients)
     if isinstance(plan.shards, Partition):
         counts = dealt_counts(plan.shards)
     else:
         assert labels is not None
         counts = label_counts(plan.shards, labels, plan.info.classes)
-    classes = plan.info.class_names or ("all",)
-    holdings = Holdings(plan.scenario.name, plan.info.name, clients, classes, counts)
-    _print(holdings, plan, make_console())
+    console = make_console()
+    if plan.info.target_type == "number":
+        assert targets is not None
+        each = target_holdings(plan, targets, clients)
+        holdings = each[0]
+        _print_heading(holdings, plan, console)
+        print_targets(each, targets, plan, console, MAX_ROWS)
+    else:
+        classes = plan.info.class_names or ("all",)
+        holdings = Holdings(plan.scenario.name, plan.info.name, clients, classes, counts)
+        _print_heading(holdings, plan, console)
+        _print(holdings, plan, console)
     if out is None:
         return
     if out.suffix == ".json":
@@ -79,22 +92,21 @@ def partition_text(clients: Sequence[str], shards: Sequence[NDArray[np.int64]]) 
 def _needs_labels(plan: Plan, out: Path | None) -> bool:
     """Return whether the data have to be read: rules deal by the counts of the classes alone."""
     saves = out is not None and out.suffix == ".json"
-    return saves or not isinstance(plan.shards, Partition)
+    by_number = plan.info.target_type == "number"
+    return saves or by_number or not isinstance(plan.shards, Partition)
 
 
-def _labels(plan: Plan, data_dir: Path | None) -> NDArray[np.int64]:
-    dataset = load(plan.info, data_folder(plan.scenario, data_dir))
-    labels: NDArray[np.int64] = dataset.train_classes.numpy()
-    return labels
+def _print_heading(holdings: Holdings, plan: Plan, console: CommandConsole) -> None:
+    sizes = holdings.counts.sum(axis=1)
+    console.print(
+        f"{plan.scenario.name}: {plan.info.name}, {sizes.sum():,} of {plan.info.train_samples:,} "
+        f"training samples with {len(sizes):,} clients, seed {plan.seed}"
+    )
 
 
 def _print(holdings: Holdings, plan: Plan, console: CommandConsole) -> None:
     counts, sizes = holdings.counts, holdings.counts.sum(axis=1)
     held = (counts > 0).sum(axis=1)
-    console.print(
-        f"{plan.scenario.name}: {plan.info.name}, {sizes.sum():,} of {plan.info.train_samples:,} "
-        f"training samples with {len(sizes):,} clients, seed {plan.seed}"
-    )
     shown = slice(MAX_ROWS)
     columns = [
         Column("samples", [f"{n:,}" for n in sizes[shown]]),

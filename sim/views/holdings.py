@@ -37,13 +37,17 @@ TALLEST: Final = 7.5  # inches of a picture of colours
 
 @dataclass(frozen=True, eq=False)
 class Holdings:
-    """The training samples of each client by class, int64 [clients, classes]."""
+    """The training samples of each client by class, int64 [clients, classes].
+
+    `noun` says what the classes are: classes, or the bins of a number.
+    """
 
     scenario: str
     dataset: str
     clients: Sequence[str]
     classes: Sequence[str]
     counts: NDArray[np.int64]
+    noun: str = "class"
 
 
 def write_holdings(holdings: Holdings, path: Path, *, replace: bool = True) -> Path:
@@ -73,7 +77,7 @@ def holdings_figure(holdings: Holdings) -> "Figure":
     if circles:
         _draw_circles(grid, holdings.counts)
     else:
-        _draw_colours(figure, grid, holdings.counts)
+        _draw_colours(figure, grid, holdings.counts, holdings.noun)
     _draw_sizes(bars, holdings.counts.sum(axis=1))
     grid.set_xlim(-0.5, classes - 0.5)
     grid.set_ylim(clients - 0.5, -0.5)
@@ -82,7 +86,7 @@ def holdings_figure(holdings: Holdings) -> "Figure":
         grid.set_xticks(range(classes), labels, rotation=90 if turned else 0, ha="center", va="top")
     if names:
         grid.set_yticks(range(clients), names)
-    grid.set_xlabel("class", fontsize=TEXT_SIZE)
+    grid.set_xlabel(holdings.noun, fontsize=TEXT_SIZE)
     grid.set_ylabel("" if names else "client", fontsize=TEXT_SIZE)
     title = f"{holdings.scenario}: training samples ({shown([holdings.dataset])[0]})"
     figure.suptitle(title, fontsize=TEXT_SIZE, x=0.01, ha="left")
@@ -123,7 +127,7 @@ def _draw_circles(axes: "Axes", counts: NDArray[np.int64]) -> None:
     axes.set_title(text, fontsize=SMALL_TEXT_SIZE, color=GREY, loc="left")
 
 
-def _draw_colours(figure: "Figure", axes: "Axes", counts: NDArray[np.int64]) -> None:
+def _draw_colours(figure: "Figure", axes: "Axes", counts: NDArray[np.int64], noun: str) -> None:
     """Draw a cell for each client and class, whose colour is the number of samples."""
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -139,7 +143,8 @@ def _draw_colours(figure: "Figure", axes: "Axes", counts: NDArray[np.int64]) -> 
         extent=(-0.5, classes - 0.5, clients - 0.5, -0.5),
     )
     bar = figure.colorbar(image, ax=axes, location="top", aspect=40, pad=0.02)
-    bar.set_label("samples of a class", fontsize=SMALL_TEXT_SIZE, color=GREY)
+    what = "samples of a class" if noun == "class" else "samples of a bin"
+    bar.set_label(what, fontsize=SMALL_TEXT_SIZE, color=GREY)
     bar.ax.tick_params(labelsize=SMALL_TEXT_SIZE - 1)
     bar.outline.set_visible(False)
 

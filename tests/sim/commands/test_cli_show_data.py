@@ -9,6 +9,7 @@ from command_line import CommandLine, assert_refused
 from shards import shards_of
 
 from cutlayer.sim.build.checks import plan_checked
+from cutlayer.sim.data.bins import binned
 from cutlayer.sim.data.datasets import load
 from cutlayer.sim.data.given_split import given_partition
 from cutlayer.sim.run.run import load_scenario
@@ -135,3 +136,45 @@ def test_texts_are_shown_with_their_padding_and_what_is_cut(cli: CommandLine) ->
     assert "texts of the training files: 1; divided into 3 samples of 2 tokens" in of_plain.out
     lines = answer.out.splitlines()
     assert lines[-3:] == ["  a: one two three", "  b: one", "  b: one two three four five six"]
+
+
+REGRESSION = """\
+name: houses
+data: {dataset: {csv: {train: a.csv, label: [price, rent], features: [area]}}, partition: {by: town}}
+model: {name: "own_tasks:linear", cut: 1}
+task: regression
+training: {rounds: 1, batch_size: 2, optimizer: {name: sgd, lr: 0.1}}
+topology:
+  star:
+    server: {device: laptop-8-core, slots: 1}
+    clients: [{device: raspberry-pi-4b, count: 2, link: 4g}]
+methods: [splitfed]
+"""
+HOUSES = "area,price,rent,town\n1,10,0.5,a\n2,29,0.5,a\n3,30,0.5,b\n4,46,0.5,b\n5,31,0.5,b\n"
+
+
+def test_numbers_are_shown_in_the_bins_of_a_histogram(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    (cli.folder / "a.csv").write_text(HOUSES, encoding="utf-8")
+    (cli.folder / "houses.yaml").write_text(REGRESSION, encoding="utf-8")
+    answer = cli("show", "data", "houses.yaml", "--out", "a.svg")
+    assert answer.code == 0, answer.err
+    rows = [line.split() for line in answer.out.splitlines()]
+    assert ["raspberry-pi-4b-0", "2", "19.5", "10", "29", *"1--1----"] in rows
+    assert ["raspberry-pi-4b-1", "3", "35.6667", "30", "46", *"----2--1"] in rows
+    assert ["raspberry-pi-4b-1", "3", "0.5", "0.5", "0.5", "3"] in rows
+    # No two clients share a bin of the price: 3/5 of all samples are the other's, or 2/5.
+    assert "skew of the target 1 of 2: 0.50" in answer.out
+    assert "skew of the target 2 of 2: 0.00" in answer.out
+    assert "target 1 of 2" in (cli.folder / "a.svg").read_text(encoding="utf-8")
+
+
+def test_bins_count_as_numpy_s_histogram() -> None:
+    values = np.random.default_rng(0).normal(-3, 40, 1000)
+    indices, names = binned(values)
+    edges = [float(name.partition(" to ")[0]) for name in names]
+    edges.append(float(names[-1].partition(" to ")[2]))
+    assert 5 <= len(names) <= 10
+    assert np.bincount(indices).tolist() == np.histogram(values, edges)[0].tolist()
