@@ -159,12 +159,13 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
         return  # `examine` has reported it
     yield from metric_problems(loaded, metrics[0])
     if trains:
-        from cutlayer.sim.tasks.objective import try_loss
+        from cutlayer.sim.tasks.objective import try_loss, try_metrics
 
         try:
             try_loss(plan.task, plan.info)
+            try_metrics(plan.task, plan.info)
         except LearningTaskError as error:
-            yield loaded.problem(("task",), str(error))
+            yield problem_of(loaded, error)
             return
         if plan.info.vocabulary is not None and (why := token_problem(plan.model.spec)):
             yield loaded.problem(("model", "name"), why)

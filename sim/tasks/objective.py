@@ -26,6 +26,7 @@ from cutlayer.sim.tasks.task import DEFAULT, LearningTaskError, Task, metric_of,
 
 Confusion = tuple[tuple[int, ...], ...]
 
+TRIED_SAMPLES: Final = 64
 _NOTHING: Final[tuple[NDArray[Any], NDArray[Any]]] = (np.empty(0), np.empty(0))
 
 OF_CONFUSION: Final[Mapping[str, Callable[[Confusion], float]]] = {
@@ -71,7 +72,7 @@ class Objective:
         if task.target_scale is not None:
             self.loss = of_standardised(self.loss, *map(torch.tensor, task.target_scale))
         own = [name for name in task.metrics if name not in METRICS[task.kind]]
-        self._own = {name: own_callable(name, "metric") for name in own}
+        self.own_metrics = {name: own_callable(name, "metric") for name in own}
         self._names = {name: metric_of(task.kind, name).name for name in task.metrics}
         self._keeps = bool(own) or any(name in (*OF_VALUES, "auroc") for name in task.metrics)
         self._plain = not task.learned
@@ -133,8 +134,8 @@ class Objective:
             outputs = flat.reshape(outputs.shape).astype(outputs.dtype)
         values: dict[str, float] = {}
         for name in self.task.metrics:
-            if name in self._own:
-                values[self._names[name]] = self._own_value(name, outputs, targets)
+            if name in self.own_metrics:
+                values[self._names[name]] = self.own_value(name, outputs, targets)
             elif name in OF_CONFUSION and self.task.kind == "classification":
                 values[name] = OF_CONFUSION[name](confusion)
             elif name == "auroc":
@@ -146,16 +147,39 @@ class Objective:
                 values[name] = _of_tokens(name, batches)
         return values
 
-    def _own_value(self, name: str, outputs: NDArray[Any], targets: NDArray[Any]) -> float:
+    def own_value(self, name: str, outputs: NDArray[Any], targets: NDArray[Any]) -> float:
+        """Return the value of a user's metric. Raises LearningTaskError if it fails."""
+        own, value = self.own_metrics[name], None
         try:
-            value = self._own[name](torch.from_numpy(outputs), torch.from_numpy(targets))
+            value = own(torch.from_numpy(outputs), torch.from_numpy(targets))
             return float(value)
         except Exception as error:  # a user's metric may raise anything
-            raise LearningTaskError(f"metric {name!r} failed ({reason_of(error)})") from error
+            reason = f"metric {name!r} failed ({reason_of(error)})"
+            if value is None and isinstance(error, TypeError) and "NoneType" in str(error):
+                reason = f"metric {name!r} must return a number, and it returns nothing"
+            elif isinstance(value, Tensor):
+                reason = f"metric {name!r} must return one number, got shape {tuple(value.shape)}"
+            raise LearningTaskError(reason, name) from error
 
 
 def _real_tokens(targets: Tensor) -> int:
     return int((targets != IGNORED).sum())
+
+
+def try_metrics(task: Task, info: DatasetInfo) -> None:
+    """Call a user's metrics once, on random outputs. Raises LearningTaskError if one does not fit."""
+    samples = 2 if info.target_type == "token" else min(max(2 * info.classes, 8), TRIED_SAMPLES)
+    draw = np.random.default_rng(0)
+    outputs = draw.standard_normal((samples, *info.output_shape), np.float32)
+    targets: NDArray[Any] = np.arange(samples) % info.classes
+    if info.target_type == "number":
+        targets = draw.standard_normal((samples, *info.target_shape), np.float32)
+    elif info.target_type == "token":
+        targets = draw.integers(0, info.output_shape[-1], (samples, *info.input_shape))
+    objective = Objective(task, info.classes)
+    for name in objective.own_metrics:
+        if np.isnan(objective.own_value(name, outputs, targets)):
+            raise LearningTaskError(f"metric {name!r} returns NaN for random outputs", name)
 
 
 def try_loss(task: Task, info: DatasetInfo) -> None:
@@ -194,12 +218,14 @@ def _own_loss(name: str) -> Loss:
         try:
             value = own(output, target)
         except Exception as error:  # a user's loss may raise anything
-            raise LearningTaskError(f"loss {name!r} failed ({reason_of(error)})") from error
+            reason = f"loss {name!r} failed ({reason_of(error)})"
+            raise LearningTaskError(reason, name) from error
         if not isinstance(value, Tensor) or value.dim():
             is_tensor = isinstance(value, Tensor)
             got = f"shape {tuple(value.shape)}" if is_tensor else type(value).__name__
             raise LearningTaskError(
-                f"loss {name!r} must return the batch's mean as a tensor of one number, got {got}"
+                f"loss {name!r} must return the batch's mean as a tensor of one number, got {got}",
+                name,
             )
         return value
 

@@ -17,7 +17,9 @@ class LearningTaskError(UserError):
     `name` is the user's loss or metric that is to blame, if one is.
     """
 
-    name: str | None = None
+    def __init__(self, message: str, name: str | None = None) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 @dataclass(frozen=True)

@@ -207,6 +207,26 @@ def test_the_default_has_no_entries_of_a_task() -> None:
             "model.name='own_tasks:FirstTwo'",
             "has nothing to train: no parameter needs a gradient",
         ),
+        (
+            ROWS,
+            "task={regression: {metrics: [mae, 'own_tasks:text_metric']}}",
+            r"task.regression.metrics.1: metric 'own_tasks:text_metric' failed \(ValueError",
+        ),
+        (
+            ROWS,
+            "task={regression: {metrics: ['own_tasks:no_number']}}",
+            "returns NaN for random out",
+        ),
+        (
+            ROWS,
+            "task={regression: {metrics: ['own_tasks:nothing']}}",
+            "number, and it returns nothing",
+        ),
+        (
+            TEXT,
+            "task={language_model: {metrics: ['own_tasks:many_numbers']}}",
+            r"must return one number, got shape \(2, ",
+        ),
         (TEXT, "model.cut=0", "tokens have no gradient"),
         (
             TEXT,
