@@ -31,6 +31,7 @@ from cutlayer.sim.learning.digest import Ingredient, source_identity
 from cutlayer.sim.learning.mixed_cuts import MixedCuts
 from cutlayer.sim.learning.recipe import Optimizer, Recipe, Schedule
 from cutlayer.sim.methods.method import Method
+from cutlayer.sim.network.route_runs import OnDemand
 from cutlayer.sim.tasks.sections import target_of, task_of
 from cutlayer.sim.tasks.task import Task
 from cutlayer.topologies import Topology
@@ -54,6 +55,11 @@ class Plan:
     def blocks(self) -> tuple[BlockCost, ...]:
         """The costs of all blocks."""
         return self.model.blocks
+
+    @cached_property
+    def detached_blocks(self) -> Mapping[int, tuple[BlockCost, ...]]:
+        """The costs of the blocks after a cut that no gradient crosses, by cut."""
+        return OnDemand(self.model.detached_blocks)
 
     def trained_samples(self) -> NDArray[np.int64]:
         """Return the number of samples that an epoch trains on, by client: those in its batches."""

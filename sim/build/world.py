@@ -179,7 +179,7 @@ def _server_works(
         return ServerWork(
             profile,
             plan.blocks[cut:],
-            plan.model.detached_blocks(cut),
+            plan.detached_blocks[cut],
             prod(plan.model.activation_shape(cut)),
             recipe.optimizer.state_slots,
             plan.model.head(cut) if "head" in method.parts else None,

@@ -105,8 +105,8 @@ class Workspace:
         self._built: list[Model] = []  # a model of which no module has been taken
         self._modules: dict[_Part, nn.Module] = {}
         self._spare: defaultdict[_Part, list[nn.Module]] = defaultdict(list)
-        self.frozen = frozen
-        self._shared: State = {}  # the frozen tensors as modules compute with them
+        self.frozen = dict(frozen)
+        self._shared: set[str] = set()  # the names of those with which modules compute
 
     def module(
         self, part: str, state: State, cut: int | None = None, *, exclusive: bool = False
@@ -149,11 +149,12 @@ class Workspace:
     def _share_frozen(self, module: nn.Module) -> None:
         """Let a module have the same frozen tensors as all others."""
         own = self.frozen.keys() & module.state_dict().keys()
-        if new := own - self._shared.keys():
+        if new := own - self._shared:
             module.load_state_dict({name: self.frozen[name] for name in new}, strict=False)
             state = module.state_dict()
-            self._shared |= {name: state[name] for name in new}
-        shared = {name: self._shared[name] for name in own}
+            self.frozen |= {name: state[name] for name in new}
+            self._shared |= new
+        shared = {name: self.frozen[name] for name in own}
         module.load_state_dict(shared, strict=False, assign=True)
 
     @cached_property

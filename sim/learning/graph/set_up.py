@@ -126,7 +126,7 @@ def set_up(
         folders,
         ended,
     )
-    return own, encode((order, sizes, dict(workspace.frozen)))
+    return own, encode((order, sizes, workspace.frozen))
 
 
 class Inputs(States):
