@@ -52,16 +52,15 @@ def combined(
     figures = [task.figures(*pair) for pair in zip(models, confusions, strict=True)]
     samples = [sum(counts.samples for counts in batches) for batches in models]
     losses = [sum(counts.loss for counts in batches) for batches in models]
+    for of, confusion, count in zip(figures, confusions, samples, strict=True):
+        if confusion and "accuracy" not in of:
+            of["accuracy"] = sum(confusion[label][label] for label in range(len(confusion))) / count
     total = sum(weights)
     means = {
         name: sum(weight * of[name] for weight, of in zip(weights, figures, strict=True)) / total
         for name in figures[0]
     }
     accuracy = means.pop("accuracy", None)
-    if accuracy is None and any(confusions):
-        right = [sum(c[label][label] for label in range(len(c))) for c in confusions]
-        each = zip(weights, right, samples, strict=True)
-        accuracy = sum(weight * (correct / count) for weight, correct, count in each) / total
     pairs = zip(weights, losses, samples, strict=True)
     return Evaluation(
         accuracy=accuracy,
@@ -72,6 +71,7 @@ def combined(
             for weight, confusion in zip(weights, confusions, strict=True)
         ),
         metrics={name: value for name, value in means.items() if isfinite(value)},
+        models=tuple(figures),
     )
 
 
@@ -99,9 +99,13 @@ def modules_of(
 ) -> list[nn.Module]:
     """Return the modules of a model that is named by the states of its parts, with their values.
 
-    Blocks with separate states become one module.
+    Blocks with separate states become one module. What stays at a client, given after the shared parts,
+    replaces their tensors.
     """
     if all(key.block is None for key in keys):
-        return [workspace.module(key.part, state) for key, state in zip(keys, states, strict=True)]
+        parts: dict[str, State] = {}
+        for key, state in zip(keys, states, strict=True):
+            parts[key.part] = {**parts.get(key.part, {}), **state}
+        return [workspace.module(part, state) for part, state in parts.items()]
     weights = {name: value for state in states for name, value in state.items()}
     return [workspace.module("device", weights, len(keys))]

@@ -50,7 +50,7 @@ class Evaluation:
 
     `confusion[label][predicted]` counts test samples, added up over the models with their weights.
     Without classes it is empty; `accuracy` is None if the task has none. `metrics` has the task's other
-    metrics by name. `finite` is whether all weights are finite.
+    metrics by name, and `models` all figures of each model. `finite` is whether all weights are finite.
     """
 
     accuracy: float | None
@@ -58,6 +58,7 @@ class Evaluation:
     finite: bool
     confusion: tuple[tuple[int, ...], ...]
     metrics: Mapping[str, float] = field(default_factory=dict)
+    models: tuple[Mapping[str, float], ...] = ()
 
 
 class Mark(Protocol):

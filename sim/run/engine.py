@@ -171,7 +171,9 @@ class Engine(ABC):
         with held_back():
             played.trained.result()
             evaluation = None if played.evaluation is None else played.evaluation.result()
-            figures = {**played.learned, **trained_figures(played.trained, evaluation)}
+            personal = None if played.personal is None else played.personal.result()
+            trained = trained_figures(played.trained, evaluation, personal)
+            figures = {**played.learned, **trained}
             for effect in (*played.effects, *played.further):
                 effect()
             closed = replace(played.row, **figures, energy_j=played.energy_j())
@@ -223,6 +225,11 @@ class Engine(ABC):
         last = index == stop.rounds - 1 or world.clock.elapsed_s >= stop.virtual_time_s
         evaluated = last or (index + 1) % stop.evaluate_every == 0
         executor, models = world.learning.executor, self._models(rnd)
+        evaluation = personal = None
+        if evaluated and executor is not None:
+            evaluation = executor.evaluate(*models)
+            if own := world.learning.personal(models[0]):
+                personal = executor.evaluate(own, [1] * len(own))
         straggler = record.straggler
         elapsed_s = [self._elapsed_s(member, record) for member in range(len(rnd.participants))]
         available_s = self._available_s(rnd, record)
@@ -262,7 +269,8 @@ class Engine(ABC):
             trained,
             self._totals.energy_j(rnd, record, elapsed_s),
             (add,),
-            evaluation=executor.evaluate(*models) if evaluated and executor is not None else None,
+            evaluation=evaluation,
+            personal=personal,
             learned=self._learned.get(index, {}),
             models=models[0],
         )

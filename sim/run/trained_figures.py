@@ -1,17 +1,20 @@
 """The figures of a round that come from its training: losses, the learning rate, accuracies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
+from statistics import fmean, pstdev
 from typing import Any
 
 from cutlayer.sim.learning.pending import ChainReport, Evaluation, TrainedRound
 from cutlayer.sim.results.class_accuracy import class_accuracy
 
 
-def trained_figures(trained: TrainedRound, evaluation: Evaluation | None) -> dict[str, Any]:
+def trained_figures(
+    trained: TrainedRound, evaluation: Evaluation | None, personal: Evaluation | None = None
+) -> dict[str, Any]:
     """Return fields of RoundResult for a round that is done; none if nothing is trained.
 
-    A loss that is not finite is None.
+    `personal` is the evaluation of the clients' own models. A loss that is not finite is None.
     """
     if trained.mark is None:
         return {}
@@ -23,8 +26,27 @@ def trained_figures(trained: TrainedRound, evaluation: Evaluation | None) -> dic
         figures["accuracy"] = evaluation.accuracy
         figures["test_loss"] = _finite(evaluation.loss)
         figures["class_accuracy"] = class_accuracy(evaluation.confusion) or None
-        figures["metrics"] = dict(evaluation.metrics) or None
+        own = {} if personal is None else personal_metrics(personal.models)
+        figures["metrics"] = {**evaluation.metrics, **own} or None
     return figures
+
+
+def personal_metrics(models: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean and the spread over clients of each figure of their own models.
+
+    Each client has the same weight. Figures that are not finite are left out.
+    """
+    found: dict[str, float] = {}
+    for name in models[0]:
+        values = [of[name] for of in models]
+        if all(map(isfinite, values)):
+            found |= {
+                f"personal_{name}": fmean(values),
+                f"personal_{name}_std": pstdev(values),
+                f"personal_{name}_min": min(values),
+                f"personal_{name}_max": max(values),
+            }
+    return found
 
 
 def mean_loss(reports: Sequence[ChainReport]) -> float | None:

@@ -1,5 +1,7 @@
 """`model.batch_norm`: tensors of BatchNorm that stay with their clients, or that are not trained."""
 
+from statistics import fmean, pstdev
+
 import pytest
 import torch
 from tiny_runs import Inside, only, results
@@ -26,7 +28,9 @@ def is_local(name: str, rule: str) -> bool:
     return norm and (rule == "local" or name.endswith(STATISTICS))
 
 
-def in_plain_torch(run: Inside, rule: str, rounds: int) -> tuple[Weights, list[Weights]]:
+def in_plain_torch(
+    run: Inside, rule: str, rounds: int, lr: float = 0.01
+) -> tuple[Weights, list[Weights]]:
     """FedAvg of three clients that keep what is local: the shared weights, and those of each client."""
     feed = run.workspace.feed
     model = cutlayer.models.catalogue.build("own_models:statistics", classes=10, seed=0)
@@ -37,7 +41,7 @@ def in_plain_torch(run: Inside, rule: str, rounds: int) -> tuple[Weights, list[W
         for client in run.method.world.fleet.clients:
             model.load_state_dict(shared | own[client.index])
             model.train()
-            sgd = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5)
+            sgd = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.5)
             for position, size in enumerate(client.batch_sizes):
                 images, labels = feed.batch(client.index, index, Batch(0, 0, position, size))
                 sgd.zero_grad()
@@ -70,6 +74,44 @@ def test_what_is_local_stays_with_its_client(rule: str, method: str) -> None:
         for name, value in run.states["device"].items():
             if value.is_floating_point():
                 assert torch.allclose(value, shared[name], atol=1e-5), name
+
+
+def accuracy(run: Inside, weights: Weights) -> float:
+    model = cutlayer.models.catalogue.build("own_models:statistics", classes=10, seed=0)
+    model.load_state_dict(weights)
+    model.eval()
+    right = []
+    with torch.inference_mode():
+        for images, labels in run.workspace.feed.test_batches:
+            right += (model(images).argmax(dim=1) == labels).tolist()
+    return sum(right) / len(right)
+
+
+@pytest.mark.parametrize("rule", ["local_statistics", "local"])
+def test_the_accuracy_of_the_clients_own_models(rule: str) -> None:
+    """Shared weights with the tensors of each client, in plain torch, on the whole test set."""
+    run = Inside(CLASSIC, MODEL % rule, "training.optimizer={name: sgd, lr: 0.1, momentum: 0.5}")
+    run.train()
+    shared, own = in_plain_torch(run, rule, rounds=2, lr=0.1)
+    found = run.result.rounds[-1].metrics
+    values = [accuracy(run, shared | of) for of in own]
+    assert len({*values, run.result.rounds[-1].accuracy}) > 1
+    assert found == pytest.approx(
+        {
+            "personal_accuracy": fmean(values),
+            "personal_accuracy_std": pstdev(values),
+            "personal_accuracy_min": min(values),
+            "personal_accuracy_max": max(values),
+        }
+    )
+
+
+def test_only_clients_that_have_trained_have_models_of_their_own() -> None:
+    one = Inside("methods=[splitfed]", MODEL % "local", "training.clients_per_round=1").train(1)
+    assert one.result.rounds[0].metrics is not None
+    assert one.result.rounds[0].metrics["personal_accuracy_std"] == 0
+    for rule in ("averaged", "frozen"):
+        assert Inside(CLASSIC, MODEL % rule).train(1).result.rounds[0].metrics is None
 
 
 @pytest.mark.parametrize("rule", ["local_statistics", "local"])
@@ -131,6 +173,8 @@ def test_executors_train_the_same_bits(rule: str) -> None:
     for label, result in inline.items():
         losses = [[r.test_loss for r in m.rounds] for m in (result, stacked[label])]
         assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+        personal = ["personal_accuracy" in (r.metrics or {}) for r in result.rounds]
+        assert all(personal) if rule == "local" else not any(personal), label
 
 
 def test_the_rule_is_part_of_the_learning_digest() -> None:
