@@ -46,7 +46,7 @@ TOKEN_MODELS: Final = {
     "gpt2": ModelSpec("gpt2", 50_257, (1_024,), 50_257),
     "gpt-mini": ModelSpec("gpt-mini", 258, (128,), 258),
     "gpt-nano": ModelSpec("gpt-nano", 258, (128,), 258),
-    "text-mini": ModelSpec("text-mini", 10, (128,), 10_003),
+    "text-mini": ModelSpec("text-mini", 10, (128,), 10_003, padding=0),
 }
 
 

@@ -11,21 +11,23 @@ from torch import Tensor, nn
 from cutlayer.models.model import Model, NamedBlock
 from cutlayer.models.transformer import Attention, Layer, TokenEmbedding, initialise, length_of
 
-PADDING = 0  # the token
 _WIDTH, _HEADS, _DEPTH = 128, 4, 4
 _EPSILON = 1e-5
 
 
 def text_mini(
-    classes: int = 10, input_shape: Sequence[int] = (128,), vocabulary: int | None = None
+    classes: int = 10,
+    input_shape: Sequence[int] = (128,),
+    vocabulary: int | None = None,
+    padding: int | None = None,
 ) -> Model:
     """Build a classifier of texts of 4 encoder layers, 128 wide with 4 heads, without dropout.
 
     The blocks are the embedding of tokens and positions, the encoder layers, and the head, which reads
-    the mean over the tokens. Token 0 is padding, which has no effect. The vocabulary is 10,003 by
-    default.
+    the mean over the tokens. The token `padding` has no effect. The vocabulary is 10,003 by default.
     """
-    embedding = PaddedEmbedding(vocabulary or 10_003, length_of("text-mini", input_shape), _WIDTH)
+    length = length_of("text-mini", input_shape)
+    embedding = PaddedEmbedding(vocabulary or 10_003, length, _WIDTH, padding)
     blocks: list[NamedBlock] = [("embedding", embedding)]
     for number in range(1, _DEPTH + 1):
         attention = Attention(_WIDTH, _HEADS)
@@ -42,9 +44,14 @@ class PaddedEmbedding(TokenEmbedding):
 
     draws = False
 
+    def __init__(self, vocabulary: int, length: int, width: int, padding: int | None) -> None:
+        super().__init__(vocabulary, length, width)
+        self.padding = padding
+
     def forward(self, tokens: Tensor) -> Tensor:
         """Return vectors of shape (batch, length, width) for tokens of shape (batch, length)."""
-        return super().forward(tokens) * (tokens != PADDING)[..., None]
+        vectors = super().forward(tokens)
+        return vectors if self.padding is None else vectors * (tokens != self.padding)[..., None]
 
 
 class PaddedLayer(Layer):

@@ -25,7 +25,7 @@ from cutlayer.sim.build.plan_problems import (
     examine,
     problem_of,
 )
-from cutlayer.sim.build.tokens import PADDED_WITH_ZERO, token_problem
+from cutlayer.sim.build.tokens import token_problem
 from cutlayer.sim.build.topology import make_topology
 from cutlayer.sim.control.registry import UnknownControllerError
 from cutlayer.sim.data.datasets import no_data
@@ -169,9 +169,6 @@ def _problems(loaded: Loaded, plan: Plan, trains: bool) -> Iterator[Problem]:
             return
         if plan.info.vocabulary is not None and (why := token_problem(plan.model.spec)):
             yield loaded.problem(("model", "name"), why)
-    if plan.info.padding and plan.model.name in PADDED_WITH_ZERO:
-        rule = f"takes the token 0 as padding, and that of {plan.info.name} is {plan.info.padding}"
-        yield loaded.problem(("model", "name"), rule)
     yield from codec_problems(loaded, plan)
     yield from batch_norm_problems(loaded, plan)
     for index in range(len(scenario.methods)):

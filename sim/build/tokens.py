@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cutlayer.models.block_cost import Shape
 from cutlayer.models.own_object import reason_of
@@ -11,8 +11,6 @@ from cutlayer.models.tuning.tuning import FULL
 
 if TYPE_CHECKING:
     from cutlayer.models.model import Model
-
-PADDED_WITH_ZERO: Final = frozenset({"text-mini"})  # models of the catalogue that mask this token
 
 
 def token_problem(spec: ModelSpec) -> str | None:

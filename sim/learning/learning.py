@@ -15,8 +15,9 @@ from cutlayer.sim.learning.fold import Fold
 from cutlayer.sim.learning.interleaved import Interleaved
 from cutlayer.sim.learning.mixed_cuts import MixedCuts
 from cutlayer.sim.learning.pending import Reports, TrainedRound
+from cutlayer.sim.learning.personal import PersonalModels
 from cutlayer.sim.learning.recipe import Recipe
-from cutlayer.sim.learning.state_key import LOCAL, OPTIMIZER, StateKey, cache_of, local_of
+from cutlayer.sim.learning.state_key import OPTIMIZER, StateKey, cache_of, local_of
 from cutlayer.sim.learning.state_table import NOTHING, Before, StateTable, folded, in_order
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Learning:
         self._open: dict[Chain, Before] = {}
         # Of the folds since the last round closed: reports, and learning rates of chains.
         self._folded: tuple[list[Reports], list[float]] = ([], [])
-        self._kept: dict[int, list[StateKey]] = {}  # what stays at each client, once it was folded
+        self.personal = PersonalModels()
 
     @property
     def trains(self) -> bool:
@@ -135,15 +136,8 @@ class Learning:
             batch_size = None
         elif batch_size is not None:
             described["batch_size"] = batch_size
-        digest = node(
-            "chain",
-            described,
-            [
-                self._base,
-                *(self.shards(member) for member in members or [client]),
-                *map(self.digests.__getitem__, reads),
-            ],
-        )
+        read = [*map(self.shards, members or [client]), *map(self.digests.__getitem__, reads)]
+        digest = node("chain", described, [self._base, *read])
         chain = Chain(
             client=client,
             round_index=round_index,
@@ -176,17 +170,6 @@ class Learning:
         return (
             (models, [1] * len(models)) if self.mixed is None else self.mixed.models(models, cuts)
         )
-
-    def personal(self, models: Sequence[tuple[StateKey, ...]]) -> Sequence[tuple[StateKey, ...]]:
-        """Return the model of each client that has trained: a shared one, with what stays there.
-
-        There are none if nothing stays with a client, or if clients have models of their own anyway.
-        """
-        if len(models) != 1:
-            return ()
-        parts = {key.part for key in models[0]}
-        kept = (self._kept[client] for client in sorted(self._kept))
-        return [(*models[0], *(key for key in keys if key.part in parts)) for keys in kept]
 
     def interleave(self, trunk: Chain) -> Interleaved:
         """Let chains that join exchange tensors with `trunk`, which was opened with `at_end`."""
@@ -222,14 +205,13 @@ class Learning:
                 chain.digest = node("branch", chain.client, [chain.digest, chain.group.digest])
             if chain.writes and not self._open[chain]:
                 self._open[chain] = self._states.write(chain, chain.digest)
+        self.personal.add(chains)
         weights = [chain.weight for chain in chains] if weights is None else weights
         members: dict[StateKey, list[tuple[Chain, float]]] = {}
         for chain, weight in zip(chains, weights, strict=True):
             for key in chain.averages:
                 if of_key := chain.weights.get(key, weight):
                     members.setdefault(key, []).append((chain, of_key))
-            if kept := [key for key in chain.writes if key.kind == LOCAL]:
-                self._kept[chain.client] = kept
         before = {key: self._states.before_fold(key, aggregation) for key in members}
         written = [state for key in members for state in folded(key, aggregation)]
         versions = {key: self._states.next_version(key) for key in written}

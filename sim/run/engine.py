@@ -228,7 +228,7 @@ class Engine(ABC):
         evaluation = personal = None
         if evaluated and executor is not None:
             evaluation = executor.evaluate(*models)
-            if own := world.learning.personal(models[0]):
+            if own := world.learning.personal.of(models[0]):
                 personal = executor.evaluate(own, [1] * len(own))
         straggler = record.straggler
         elapsed_s = [self._elapsed_s(member, record) for member in range(len(rnd.participants))]

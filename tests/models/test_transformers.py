@@ -4,7 +4,7 @@ from math import log
 
 import pytest
 import torch
-from catalogue_inputs import SMALL_TOKEN_MODELS, inputs, small
+from catalogue_inputs import PADDING, SMALL_TOKEN_MODELS, inputs, small
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gelu, scaled_dot_product_attention
 
@@ -108,7 +108,7 @@ def test_a_text_layer_is_that_of_torch_with_a_mask_of_the_padding() -> None:
     model = small("text-mini", seed=1)
     layer = model.blocks[2]
     assert isinstance(layer, Layer)
-    padding = inputs(model, 2) == 0
+    padding = inputs(model, 2) == PADDING
     assert padding.sum() == 2
     x = torch.randn(2, 7, 128) * ~padding[..., None]
     expected = torchs(layer, 4, tanh=False)(x, src_key_padding_mask=padding)
@@ -146,13 +146,14 @@ def test_a_language_model_begins_with_no_preference_and_its_head_as_a_copy() -> 
 
 
 def text_of(tokens: list[int], length: int) -> Tensor:
-    return torch.tensor([tokens + [0] * (length - len(tokens))])
+    return torch.tensor([tokens + [PADDING] * (length - len(tokens))])
 
 
 def test_padding_has_no_effect() -> None:
     """A text of four tokens gives the same, with and without padding."""
     short, long = (
-        build(ModelSpec("text-mini", 3, (length,), 23), seed=2).double() for length in (4, 9)
+        build(ModelSpec("text-mini", 3, (length,), 23, padding=PADDING), seed=2).double()
+        for length in (4, 9)
     )
     positions = long.get_parameter("blocks.0.positions")
     with torch.no_grad():
@@ -166,11 +167,17 @@ def test_padding_has_no_effect() -> None:
     assert positions.grad[:4].any(dim=1).all()
 
 
+def test_without_padding_all_tokens_count() -> None:
+    model = build(ModelSpec("text-mini", 3, (7,), 23), seed=2)
+    embedding = model.blocks[0]
+    assert (embedding(text_of([5], 7)) != 0).any(-1).all()
+
+
 def test_the_vectors_of_padding_are_zeros_at_every_cut() -> None:
     """Those that are sent quantised, too."""
     model = small("text-mini", seed=0)
     x = inputs(model, 2)
-    padding = x == 0
+    padding = x == PADDING
     for block in model.blocks[:-1]:
         x = dequantise(quantise(block(x), bits=4))
         assert torch.equal((x == 0).all(-1), padding)

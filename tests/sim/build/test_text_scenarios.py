@@ -4,9 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tokenizers
 from small_scenarios import read
-from tokenizers.models import WordLevel
 
 from cutlayer.scenarios import ScenarioError
 from cutlayer.sim.build.checks import plan_checked
@@ -45,9 +43,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (at / "texts" / kind).mkdir(parents=True)
         for number, said in enumerate(own):
             (at / "texts" / kind / f"{number}.txt").write_text(said, encoding="utf-8")
-    (at / "own").mkdir()
-    own = tokenizers.Tokenizer(WordLevel({"the": 0, "[UNK]": 1, "[PAD]": 2}, "[UNK]"))
-    own.save(str(at / "own" / "tokenizer.json"))
     (at / "plain.txt").write_text(" ".join(said for _, said in texts), encoding="utf-8")
     return at
 
@@ -155,10 +150,6 @@ def test_another_tokenizer_changes_the_learning_digest(folder: Path) -> None:
         (
             ("model.name=own_texts:small",),
             "fails on the token 18: the vocabulary of the data has 19",
-        ),
-        (
-            ("data.dataset.csv.tokenizer={file: AT/own/tokenizer.json}", "model.name=text-mini"),
-            "takes the token 0 as padding, and that of csv:",
         ),
         (("model.name=own_texts:of_four_places",), "fails on texts of 5 tokens"),
         (("data.test_fraction=0.01",), "puts 0 of the 4 samples of class food into the test split"),

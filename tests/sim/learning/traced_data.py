@@ -41,5 +41,6 @@ texts.info = DatasetInfo(  # type: ignore[attr-defined]
     std=(),
     input_type="token",
     vocabulary=16,
+    padding=3,
     **COUNTS,  # type: ignore[arg-type]
 )
