@@ -13,10 +13,10 @@ from cutlayer.models.errors import ModelError
 from cutlayer.models.traced.blocks import BlockCode, Segment
 from cutlayer.models.traced.boundaries import Boundaries, Leaf, NoCut, agreed, crossing_of_modes
 from cutlayer.models.traced.failures import TracingError, Untraceable
+from cutlayer.models.traced.graphs import graphs_of
 from cutlayer.models.traced.input_type import check_output, input_types
 from cutlayer.models.traced.packing import Crossing, Pack
 from cutlayer.models.traced.proxies import BATCH
-from cutlayer.models.traced.tracing import trace
 from cutlayer.models.traced.tree import block_ends, insides
 from cutlayer.models.traced.values import Run, run_graph
 
@@ -75,7 +75,7 @@ def _traced(
     dtype: torch.dtype,
 ) -> Analysis:
     example = torch.empty(BATCH, *input_shape, device="meta", dtype=dtype)
-    graphs, whole = trace(module, example)
+    graphs, whole = graphs_of(module, example)
     runs = {
         mode: run_graph(graph, module.train(mode), input_shape, dtype)
         for mode, graph in graphs.items()

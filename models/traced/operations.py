@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from torch import Tensor, fx, nn
+from torch._ops import OpOverload
 
 
 def compute(
@@ -29,12 +30,25 @@ def has_effect(node: fx.Node) -> bool:
     """Return whether a node may do something besides returning its value."""
     if node.op == "call_method":
         return str(node.target).endswith("_") and not str(node.target).endswith("__")
+    if isinstance(node.target, OpOverload):
+        return bool(node.target._schema.is_mutable)
     return node.op == "call_module" or node.target is operator.setitem
 
 
 _DRAWING: Final = (
     *("rand", "normal", "bernoulli", "dropout", "multinomial", "poisson", "exponential", "rrelu"),
-    *("uniform", "gumbel", "cauchy", "geometric", "scaled_dot_product", "multi_head", "fractional"),
+    *(
+        "lstm",
+        "gru",
+        "rnn",
+        "uniform",
+        "gumbel",
+        "cauchy",
+        "geometric",
+        "scaled_dot_product",
+        "multi_head",
+        "fractional",
+    ),
 )
 
 

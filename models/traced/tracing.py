@@ -59,19 +59,19 @@ def _graph(module: nn.Module, example: Tensor, whole: Mapping[type[nn.Module], s
         _factories_traced(tracer),
     ):
         seed_generators(0)
-        before = _generators()
+        before = generator_states()
         try:
             graph = tracer.trace(module)
         except Untraceable:
             raise
         except Exception as error:  # a user's forward pass may raise anything
             raise Untraceable("", type(module), explained(error)) from error
-        if _generators() != before:
-            raise Untraceable("", type(module), _DRAWS)
+        if generator_states() != before:
+            raise Untraceable("", type(module), DRAWS)
     return graph
 
 
-_DRAWS: Final = "it draws from a generator of Python, numpy or the CPU while it decides what to do"
+DRAWS: Final = "it draws from a generator of Python, numpy or the CPU while it decides what to do"
 
 
 class _Tracer(fx.Tracer):
@@ -129,7 +129,7 @@ class _Tracer(fx.Tracer):
             if any(True for _ in m.state_dict()):
                 raise TracingError(f"it calls a {type(m).__name__} that is not a submodule")
             return forward(*args, **kwargs)
-        path, before = self.path_of_module(m), _generators()
+        path, before = self.path_of_module(m), generator_states()
         try:
             result = super().call_module(m, forward, args, kwargs)
         except Untraceable as found:
@@ -138,8 +138,8 @@ class _Tracer(fx.Tracer):
             raise
         except Exception as error:  # a user's forward pass may raise anything
             raise Untraceable(path, type(m), explained(error)) from error
-        if _generators() != before:
-            raise Untraceable(path, type(m), _DRAWS)
+        if generator_states() != before:
+            raise Untraceable(path, type(m), DRAWS)
         return result
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: Any) -> Any:
@@ -195,7 +195,7 @@ def _factories_traced(tracer: _Tracer) -> Iterator[None]:
             setattr(torch, name, original)
 
 
-def _generators() -> tuple[Any, ...]:
+def generator_states() -> tuple[Any, ...]:
     """Return the states of the generators from which code may draw while it is traced."""
     of_numpy = np.random.get_state()  # noqa: NPY002 - users' modules draw from the global generator
     of_torch = torch.default_generator.get_state()

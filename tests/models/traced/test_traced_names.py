@@ -66,6 +66,15 @@ def test_frozen_parameters_may_be_on_both_sides():
     assert torch.equal(server.state_dict()["blocks.2.last.weight"], device[0][0].first.weight)
 
 
+def test_what_proxies_cannot_record_torch_export_does():
+    model = build("traced_nets:ChecksTypes", classes=3, input_shape=(3, 10, 10), seed=0)
+    assert model.block_names == ("conv", "norm", "drop", "inner", "fc")
+    assert model.inner == ()
+    kinds = {type(layer).__name__ for block in model.blocks for layer in block.modules()}
+    assert {"BatchNorm2d", "Dropout", "Conv2d", "Linear"} <= kinds
+    assert "inner.inner" in model.submodules
+
+
 def test_a_submodule_that_cannot_be_traced_is_left_whole():
     found = outlined("DecidesInside")
     assert [block.name for block in found.blocks] == ["first", "decides", "last"]

@@ -253,6 +253,26 @@ class Masked(nn.Module):
         return self.head(x[torch.arange(x.shape[0], device=x.device), last])
 
 
+class ChecksTypes(nn.Module):
+    """Proxies do not pass its checks; torch.export records its draws, statistics and constants."""
+
+    def __init__(self, classes=10):
+        super().__init__()
+        self.conv, self.norm, self.inner = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), Strict(4)
+        self.drop, self.fc = nn.Dropout(0.5), nn.Linear(4, classes)
+
+    def forward(self, x):
+        if not isinstance(x, Tensor):
+            raise TypeError("expected a tensor")
+        x = self.drop(torch.relu(self.norm(self.conv(x))))
+        with torch.no_grad():
+            weights = torch.softmax(x.mean((2, 3)), 1)
+        x = x * weights[:, :, None, None] * torch.tensor([1.0, 2.0, 1.0, 0.5])[:, None, None]
+        first, second = x.chunk(2, dim=2)
+        mask = torch.arange(x.shape[0] * 4, device=x.device).view(-1, 4) >= 0
+        return self.fc(self.inner((first.mean((2, 3)) + second.mean((2, 3))) * mask))
+
+
 NETS: dict[str, tuple[int, ...]] = {  # the shapes of their inputs
     "ResNet": (3, 16, 16),
     "UNet": (3, 16, 16),
@@ -264,6 +284,7 @@ NETS: dict[str, tuple[int, ...]] = {  # the shapes of their inputs
     "Preactivation": (3, 16, 16),
     "WithoutGradients": (3, 16, 16),
     "Masked": (12,),
+    "ChecksTypes": (3, 10, 10),
 }
 TOKENS = ("GPT", "Masked")  # those of `NETS` that take whole numbers below 16
 
@@ -331,16 +352,29 @@ class DecidesInside(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.first, self.decides, self.last = nn.Linear(4, 4), Strict(), nn.Linear(4, 3)
+        self.first, self.decides, self.last = nn.Linear(4, 4), Exact(), nn.Linear(4, 3)
 
     def forward(self, x):
         return self.last(self.decides(self.first(x)))
 
 
-class Strict(nn.Module):
+class Exact(nn.Module):
+    """It accepts neither proxies nor the tensors of torch.export."""
+
     def __init__(self):
         super().__init__()
         self.inner = nn.Linear(4, 4)
+
+    def forward(self, x):
+        if type(x) is not Tensor:
+            raise TypeError("expected a tensor")
+        return self.inner(x)
+
+
+class Strict(nn.Module):
+    def __init__(self, width=4):
+        super().__init__()
+        self.inner = nn.Linear(width, width)
 
     def forward(self, x):
         if not isinstance(x, Tensor):
