@@ -114,5 +114,7 @@ def test_a_scenario_is_written_as_it_was_read() -> None:
     assert section == {
         "up": {"rand_top_k": {"share": 0.1, "alpha": 0.1, "per": "sample", "bits": 16}},
         "down": {"kept": {"bits": 16}},
+        "weights_up": {"identity": {}},
+        "weights_down": {"identity": {}},
     }
     assert "codec" not in tiny().scenario.written()
