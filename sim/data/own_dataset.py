@@ -146,8 +146,12 @@ def checked_values(info: DatasetInfo, values: NDArray[Any], split: str) -> NDArr
         if part.dtype.kind == "f":
             invalid = np.flatnonzero(~np.isfinite(part).all(axis=tuple(range(1, part.ndim))))
             if invalid.size:
+                first = np.argwhere(~np.isfinite(part[invalid[0]]))[0].tolist()
+                place = f"feature {first[0]}" if len(first) == 1 else f"position {tuple(first)}"
+                where = f"{split} sample {start + invalid[0]}, {place}"
                 raise DataError(
-                    f"data set {info.name!r}: {split} sample {start + invalid[0]} holds NaN or infinity"
+                    f"data set {info.name!r}: {where}: holds NaN or infinity: fill it in, or remove the "
+                    "sample"
                 )
         low, high = min(low, float(part.min())), max(high, float(part.max()))
     if not len(values):

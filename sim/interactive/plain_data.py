@@ -23,6 +23,9 @@ from cutlayer.scenarios.yaml_text import MAX_DEPTH
 
 _DATASET: Final = ("data", "dataset")
 _TORCH: Final = (*_DATASET, "torch")
+_DATA_RULE: Final = (
+    'must be a torch Dataset, such as TensorDataset(x, y), a name or a mapping ({"csv": FILE})'
+)
 _RULE: Final = "must be text, a number, true or false, a list, a mapping, or a function or class"
 
 
@@ -45,6 +48,11 @@ class PlainData:
         return plain
 
     def _of(self, value: Any, path: KeyPath) -> Any:
+        if path == _DATASET:
+            if _is_dataset(value):
+                return {"torch": self._name(value)}
+            if _has_samples(value):
+                return self._refused(path, _DATA_RULE, type(value).__name__)
         if isinstance(value, Enum):
             value = value.value
         if value is None or isinstance(value, bool):
@@ -77,8 +85,6 @@ class PlainData:
         return str(key)
 
     def _named(self, value: Any, path: KeyPath) -> Any:
-        if path == _DATASET and not callable(value) and hasattr(value, "__getitem__"):
-            return {"torch": self._name(value)}
         if callable(value) or path[: len(_TORCH)] == _TORCH:
             return self._name(value)
         return self._refused(path, _RULE, value)
@@ -94,6 +100,31 @@ class PlainData:
     def _refused(self, path: KeyPath, rule: str, value: Any) -> Any:
         self._problems.append(Problem(path, None, rule, value, self.source))
         return None
+
+
+def _is_dataset(value: Any) -> bool:
+    """Return whether a value, or what a class makes, has samples by their numbers: pairs, if a list."""
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in value)
+    if isinstance(value, str | Mapping | tuple | range | np.ndarray) or hasattr(value, "detach"):
+        return False
+    by_number = hasattr(value, "__getitem__") and not hasattr(value, "info")
+    return by_number and (isinstance(value, type) or not callable(value)) and not _is_enum(value)
+
+
+def _is_enum(value: Any) -> bool:
+    return isinstance(value, Enum) or (isinstance(value, type) and issubclass(value, Enum))
+
+
+def _has_samples(value: Any) -> bool:
+    """Return whether a value has samples in a form that is not that of a data set."""
+    if isinstance(value, Mapping):
+        return any(
+            hasattr(part, "detach") or isinstance(part, np.ndarray) for part in value.values()
+        )
+    if isinstance(value, list | tuple | np.ndarray) or hasattr(value, "detach"):
+        return True
+    return hasattr(value, "dataset") and hasattr(value, "batch_size")  # a DataLoader
 
 
 def _names(value: Any) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
+from cutlayer.errors import UserError
 from cutlayer.scenarios.load import Loaded
 from cutlayer.sim.interactive.progress import STOPPED, shown_progress
 from cutlayer.sim.interactive.scenario import load_scenario
@@ -64,6 +66,21 @@ def run(
     and the status "stopped"; a second one ends it at once. Raises ScenarioError or DataError before
     anything is written, and OutputError if results cannot be written.
     """
+    if not isinstance(scenario, Loaded | str | Path):
+        got = type(scenario).__name__
+        hint = ": write Scenario(**sections)" if isinstance(scenario, dict) else ""
+        raise UserError(
+            f"scenario: must be a Scenario, or the path or name of one (got {got}){hint}"
+        )
+    if log not in get_args(LogName):
+        raise UserError(f"log: must be {' or '.join(get_args(LogName))} (got {log!r})")
+    if threads < 1:
+        raise UserError(f"threads: must be at least 1 (got {threads})")
+    if not isinstance(progress, Progress | bool):
+        raise UserError(f"progress: must be True, False or a Progress (got {progress!r})")
+    for logger in loggers:
+        if not callable(logger):
+            raise UserError(f"loggers: must be classes of loggers (got {logger!r})")
     loaded = scenario if isinstance(scenario, Loaded) else load_scenario(scenario)
     with shown_progress(progress) as shown:
         results = run_silently(

@@ -157,7 +157,10 @@ def test_arrays_by_name_and_in_two_files(tmp_path: Path) -> None:
         ),
         ({"x": np.array([["a"]] * 4), "y": LABELS}, "x: holds texts where numbers were expected"),
         ({"x": np.array([[None]] * 4), "y": LABELS}, "holds object where numbers or texts were"),
-        ({"x": np.full((4, 2), np.inf), "y": LABELS}, "train sample 0 holds NaN or infinity"),
+        (
+            {"x": np.full((4, 2), np.inf), "y": LABELS},
+            "sample 0, feature 0: holds NaN or infinity",
+        ),
     ],
 )
 def test_mistakes_in_arrays_are_one_sentence(

@@ -292,6 +292,49 @@ def test_check_prints_what_the_command_prints(
         load_scenario("tiny.yaml", ["model.cut=9"]).check()
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scenario": {}}, r"^scenario: must be a Scenario, .*\(got dict\): write Scenario\(\*\*"),
+        ({"log": "event"}, r"^log: must be rounds or events \(got 'event'\)$"),
+        ({"threads": 0}, r"^threads: must be at least 1 \(got 0\)$"),
+        ({"progress": "yes"}, "^progress: must be True, False or a Progress"),
+        ({"loggers": [3]}, r"^loggers: must be classes of loggers \(got 3\)$"),
+    ],
+)
+def test_wrong_arguments_of_run_are_one_sentence(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        run(**{"scenario": made(), "executor": "none", **options})
+
+
+class Sixty(TensorDataset):
+    """A data set whose class can be called."""
+
+    def __init__(self) -> None:
+        super().__init__(*samples())
+
+
+def test_a_data_set_may_be_a_class_or_a_list_of_pairs() -> None:
+    inputs, labels = samples()
+    for value in (Sixty, Sixty(), list(zip(inputs, labels.tolist(), strict=True))):
+        scenario = made(
+            data={"dataset": value, "test_fraction": 0.2}, model={"name": net, "cut": 1}
+        )
+        assert run(scenario, executor="none")[0].status == "complete"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [samples(), samples()[0], samples()[0].numpy(), dict(enumerate(samples())), [1, 2]],
+    ids=["pair", "tensor", "array", "mapping", "numbers"],
+)
+def test_samples_that_are_not_a_data_set_are_one_sentence(value: Any) -> None:
+    (line,) = refusal(lambda: made(data={"dataset": value, "test_fraction": 0.2}))
+    assert line.startswith(
+        "Scenario: data.dataset: must be a torch Dataset, such as TensorDataset("
+    )
+
+
 def test_frames_have_the_columns_of_the_files(tmp_path: Path) -> None:
     (result,) = run(made(), out=str(tmp_path / "out"))
     for name in ("rounds", "accuracy", "links", "utilisation", "devices", "classes", "clients"):

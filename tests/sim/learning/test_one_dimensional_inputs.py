@@ -117,8 +117,14 @@ def info(shape: tuple[int, ...], value_range: tuple[float, float] | None = None)
     [
         (np.float32([[[[0.0, 255.0]]]]), "hold values from 0 to 255, and float32 images have 0 to"),
         (np.float32([[[[-1.0, 1.0]]]]), "hold values from -1 to 1, and float32 images have 0 to 1"),
-        (np.float32([[[[0.5, 0.5]]], [[[0.5, np.nan]]]]), "train sample 1 holds NaN or infinity"),
-        (np.float32([[[[0.5, np.inf]]]]), "train sample 0 holds NaN or infinity"),
+        (
+            np.float32([[[[0.5, 0.5]]], [[[0.5, np.nan]]]]),
+            "train sample 1, position (0, 0, 1): holds NaN",
+        ),
+        (
+            np.float32([[[[0.5, np.inf]]]]),
+            "train sample 0, position (0, 0, 1): holds NaN or infinity",
+        ),
         (
             np.uint8([[[[0, 1]]]]),
             "from 0 to 1, and uint8 images have 0 to 255: declare value_range",
@@ -146,7 +152,7 @@ def test_values_are_scaled_from_the_declared_range() -> None:
 def test_rows_may_hold_any_finite_numbers() -> None:
     rows = np.float32([[-1e6, 3.0]])
     assert checked_values(info((2,)), rows, "train") is rows
-    with pytest.raises(DataError, match="test sample 0 holds NaN"):
+    with pytest.raises(DataError, match="test sample 0, feature 0: holds NaN"):
         checked_values(info((2,)), np.float32([[np.nan, 1.0]]), "test")
 
 
