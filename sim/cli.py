@@ -498,6 +498,12 @@ def show(
     vocabulary: Annotated[
         int | None, typer.Option(min=1, help="Of `model`: the number of different tokens.")
     ] = None,
+    tensors: Annotated[
+        bool,
+        typer.Option(
+            "--tensors", help="Of `model`: list its tensors by the names for fine-tuning."
+        ),
+    ] = False,
     plot: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Draw the scenario's topology as .png, .svg or .pdf."),
@@ -514,7 +520,8 @@ def show(
 
     given = {"--set": overrides, "--out": out, "--data-dir": data_dir}
     of_model = {"--classes": classes, "--input-shape": input_shape, "--vocabulary": vocabulary}
-    show_words(names, plot, of_data=given, of_model=of_model, force=force)
+    options = of_model | {"--tensors": tensors}
+    show_words(names, plot, of_data=given, of_model=options, force=force)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cutlayer.models.draws import seed_of
+from cutlayer.models.errors import TuningError
 from cutlayer.models.tuning.tuning import Lora
 
 A: Final = "lora_a"
@@ -67,10 +68,14 @@ def adapt(layer: nn.Module, lora: Lora, seed: int, name: str) -> None:
     """Give a linear layer an adapter, which at first adds zeros.
 
     `lora_a` is drawn as the weights of `nn.Linear` are, from a stream of `seed` of the layer's name.
+    Raises TuningError for a rank that is larger than both sides of the weight.
     """
     weight = layer.weight
     assert isinstance(weight, Tensor)
     outputs, inputs = reversed(weight.shape) if is_transposed(layer) else weight.shape
+    if lora.rank > max(inputs, outputs):
+        rule = f"must be at most {max(inputs, outputs)}, the longer side of {name}"
+        raise TuningError(rule, ("lora", "rank"))
     first = torch.empty(lora.rank, inputs, device=weight.device, dtype=weight.dtype)
     if not weight.is_meta:
         drawn = torch.empty(lora.rank, inputs)

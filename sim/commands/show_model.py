@@ -18,10 +18,12 @@ from cutlayer.scenarios.problems import ScenarioError
 from cutlayer.sim.build.plan_problems import examine
 from cutlayer.sim.commands.catalogue import is_scenario, listed_spec, outputs_of
 from cutlayer.sim.commands.console import CommandConsole, make_console
+from cutlayer.sim.commands.show_tensors import print_tensors
 from cutlayer.sim.run.run import load_scenario
 from cutlayer.sim.views.columns import print_grid, print_text
 from cutlayer.topologies.units import format_size
 
+SIZES: Final = ("--classes", "--input-shape", "--vocabulary")
 BATCH: Final = 32  # of the memory that is shown
 LISTED: Final = 12  # names in a line of text
 
@@ -55,28 +57,29 @@ def show_model_command(name: str, overrides: Sequence[str], options: Mapping[str
     It is the model of a scenario, with `overrides`, and what of it is trained; or one by its name, with
     the `options` of the command line. Raises ScenarioError or UserError.
     """
+    sizes = {option: options[option] for option in SIZES}
     if is_scenario(name):
-        for option, value in options.items():
+        for option, value in sizes.items():
             if value is not None:
                 raise UserError(f"{option}: {name} is a scenario, whose data set decides this")
-        _show(_of_scenario(load_scenario(name, overrides)))
+        loaded = load_scenario(name, overrides)
+        with looking_in(beside(loaded.document.source)):
+            _show(_of_scenario(loaded), tensors=options["--tensors"])
         return
     if overrides:
         raise UserError(f"--set: {name} is a model; only a scenario has fields")
     model = canonical(name, MODELS) or name
-    given = (options[option] for option in ("--classes", "--input-shape", "--vocabulary"))
-    _show(outline(_spec(model, *given)))
+    _show(outline(_spec(model, *sizes.values())), tensors=options["--tensors"])
 
 
 def _of_scenario(loaded: Loaded) -> ModelOutline:
-    with looking_in(beside(loaded.document.source)):
-        plan, problems = examine(loaded, loaded.scenario.all_seeds[0])
+    plan, problems = examine(loaded, loaded.scenario.all_seeds[0])
     if plan is None:
         raise ScenarioError(problems)
     return plan.model
 
 
-def _show(found: ModelOutline) -> None:
+def _show(found: ModelOutline, *, tensors: bool) -> None:
     console = make_console()
     parameters = sum(block.parameters for block in found.blocks)
     print_text(
@@ -93,6 +96,8 @@ def _show(found: ModelOutline) -> None:
     _print_others(console, found)
     if found.spec.tuning.freezes:
         _print_tuning(console, found)
+    if tensors:
+        print_tensors(console, found.spec)
 
 
 def _print_tuning(console: CommandConsole, found: ModelOutline) -> None:

@@ -125,6 +125,12 @@ MESSAGES = [
         "lora",
         "^cannot adapt layer.self_attn.out_proj: the forward pass reads its weight instead of",
     ),
+    (
+        "vit",
+        {"lora": Lora(33, 1.0, ("encoder1.mlp.0",))},
+        "lora",
+        "^must be at most 32, the longer side of encoder1.mlp.0$",
+    ),
     ("Unused", {"lora": Lora(1, 1.0, ("read",))}, "lora", "^cannot adapt read: the forward pass"),
     (
         "Shares",

@@ -42,7 +42,13 @@ def test_show_model_of_a_scenario_lists_what_it_trains(cli: CommandLine) -> None
     assert f"Trained are {adapter:,} of {582_346 + adapter:,} parameters" in shown
     assert f"fc1 {524_416 + adapter:,} {adapter:,} 2 {4 * adapter:,} {4 * 524_416:,}" in shown
     assert "fc2 1,290 0 0 0 5,160" in shown
-    assert "Trained are" not in cli("show", "model", "quickstart").out
+    plain = cli("show", "model", "quickstart", "--tensors").out
+    assert "Trained are" not in plain
+    assert "fc1.linear.weight 128x4096 yes fc1.linear fc1.linear.bias 128 yes" in " ".join(
+        plain.split()
+    )
+    tensors = " ".join(cli("show", "model", "quickstart", "--tensors", "--set", LORA).out.split())
+    assert "fc1.linear.bias 128 no fc1.linear.lora_a 2x4096 yes" in tensors
 
 
 @pytest.mark.parametrize(
