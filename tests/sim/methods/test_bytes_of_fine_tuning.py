@@ -155,6 +155,6 @@ def test_these_methods_need_a_device_block_to_train() -> None:
 
 def test_methods_that_train_one_part_work_with_the_other_frozen() -> None:
     model = "model={name: 'own_models:tiny_vit', cut: 3, trainable: ['encoder1.*']}"
-    methods = "methods=[classic_fl, splitfed, splitfed_v2, safsl, gas, split_learning, centralised]"
+    methods = "methods=[splitfed, splitfed_v2, safsl, gas]"
     for label, result in results(methods, model, "training.rounds=1").items():
         assert result.rounds[0].accuracy is not None, label
