@@ -695,7 +695,7 @@ def pretrain(
             min=1, help="Epoch after which the learning rate drops to a tenth; repeatable."
         ),
     ] = None,
-    augment: Annotated[bool, typer.Option(help="Random crops and flips.")] = True,
+    augment: Annotated[bool, typer.Option(help="Random crops and flips of images.")] = True,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1)] = 0,
     data_dir: DataDir = None,
     threads: Threads = 1,

@@ -11,7 +11,7 @@ from cutlayer.errors import UserError
 from cutlayer.sim.commands.console import make_console
 from cutlayer.sim.data.datasets import describe, load
 from cutlayer.sim.files.atomic import check_output_file
-from cutlayer.sim.learning.pretrain import PretrainRecipe, pretrain
+from cutlayer.sim.learning.pretrain import PretrainRecipe, pretrain, spec_of
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,8 @@ def pretrain_command(
     )
     if not info.has_classes:
         raise UserError(f"pretrain: a data set with classes is needed, and {info.name} has none")
-    model = cutlayer.models.catalogue.build(
-        recipe.model, classes=info.classes, input_shape=info.input_shape, seed=0, device="meta"
-    )
+    spec = spec_of(recipe.model, info)
+    model = cutlayer.models.catalogue.build(spec, seed=0, device="meta")
     if recipe.blocks is not None:
         model.split(recipe.blocks)
     for option, number in (("--batch-size", recipe.batch_size), ("samples", info.train_samples)):

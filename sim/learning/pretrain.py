@@ -21,7 +21,7 @@ from cutlayer.models.spec import ModelSpec
 from cutlayer.scenarios.numerics import DEFAULT
 from cutlayer.sim.data.augment import Augmentation
 from cutlayer.sim.data.batches import batch_indices
-from cutlayer.sim.data.datasets import Dataset
+from cutlayer.sim.data.datasets import Dataset, DatasetInfo
 from cutlayer.sim.files.atomic import write_bytes
 from cutlayer.sim.learning.batch_feed import model_inputs, test_batches
 from cutlayer.sim.learning.precision import apply_to_module
@@ -49,6 +49,11 @@ class PretrainRecipe:
     blocks: int | None = None
 
 
+def spec_of(model: str, info: DatasetInfo) -> ModelSpec:
+    """Return what a model by name is built from, for a data set with classes."""
+    return ModelSpec(model, info.classes, info.input_shape, info.vocabulary, padding=info.padding)
+
+
 @borrowed_generators()
 def pretrain(
     recipe: PretrainRecipe,
@@ -65,8 +70,7 @@ def pretrain(
     exists, CutError if `blocks` is out of range.
     """
     info = dataset.info
-    spec = ModelSpec(recipe.model, info.classes, info.input_shape, info.vocabulary)
-    model = cutlayer.models.catalogue.build(spec, seed=recipe.seed)
+    model = cutlayer.models.catalogue.build(spec_of(recipe.model, info), seed=recipe.seed)
     apply_to_module(model, DEFAULT)
     seed_generators(seed_of(recipe.seed, "pretraining"))
     saved_blocks = model.feature_blocks if recipe.blocks is None else recipe.blocks
@@ -110,7 +114,8 @@ def pretrain(
 def _epoch(
     model: Model, replica: Replica, recipe: PretrainRecipe, dataset: Dataset, epoch: int
 ) -> float:
-    augmentation = Augmentation(crop=recipe.augment, flip=recipe.augment)
+    augments = recipe.augment and dataset.info.is_image
+    augmentation = Augmentation(crop=augments, flip=augments)
     stream = {"seed": recipe.seed, "client": ALL_CLIENTS, "round_index": 0, "epoch": epoch}
     samples, size = len(dataset.train_labels), recipe.batch_size
     batches = batch_indices(samples, size, min_batch=model.min_batch, **stream)

@@ -45,6 +45,14 @@ def test_ecofed_starts_from_its_weights(cli: CommandLine) -> None:
     assert "is missing" in too_deep.err
 
 
+def test_a_model_of_tokens_gets_the_vocabulary_of_the_data(cli: CommandLine) -> None:
+    to = ("--epochs", "1", "--batch-size", "8", "--out", "w.safetensors")
+    answer = cli("pretrain", "text-mini", "traced_data:texts", *to)
+    assert answer.code in (0, None), answer.err
+    saved, _ = load_weights(cli.folder / "w.safetensors")
+    assert saved["blocks.0.tokens.weight"].shape == (16, 128)
+
+
 def test_it_learns_and_reports_its_accuracy(tmp_path: Path) -> None:
     recipe = PretrainRecipe("vgg5", epochs=2, batch_size=10, lr=0.01, augment=False)
     data = load(describe("digits", train_samples=300, test_samples=100, test_fraction=0.2))
