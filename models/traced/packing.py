@@ -1,7 +1,8 @@
 """Several tensors that cross a boundary as one: flattened per sample and put side by side.
 
-Whole numbers and truth values that cross beside floats become floats. A tensor that crosses alone keeps
-its shape.
+Whole numbers and truth values that cross beside floats become floats. The float of `True` is the largest
+magnitude of the floats beside it, so that a codec with few bits does not round it to zero. A tensor that
+crosses alone keeps its shape.
 """
 
 from collections.abc import Callable, Sequence
@@ -78,10 +79,10 @@ class Pack(nn.Module):
         """Return one tensor. Raises ModelError for a whole number that a float cannot hold."""
         if len(values) == 1:
             return self.crossings[0].sent(values[0]).contiguous()
-        floats = next(value.dtype for value in values if value.is_floating_point())
+        peak = _peak([value for value in values if value.is_floating_point()])
         return torch.cat(
             [
-                _flat(_dense_gradient(_as_floats(crossing.sent(value, self.channels_last), floats)))
+                _flat(_dense_gradient(_as_floats(crossing.sent(value, self.channels_last), peak)))
                 for crossing, value in zip(self.crossings, values, strict=True)
             ],
             dim=1,
@@ -116,11 +117,19 @@ def _flat(value: Tensor) -> Tensor:
     return value.flatten(1) if value.dim() > 1 else value[:, None]
 
 
-def _as_floats(value: Tensor, dtype: torch.dtype) -> Tensor:
+def _peak(floats: Sequence[Tensor]) -> Tensor:
+    """Return the largest magnitude of the floats, at least 1."""
+    peaks = [value.detach().abs().amax().clamp(min=1).to(floats[0].dtype) for value in floats]
+    return torch.stack(peaks).amax()
+
+
+def _as_floats(value: Tensor, peak: Tensor) -> Tensor:
     if value.is_floating_point():
         return value
-    floats = value.to(dtype)
-    if value.dtype != torch.bool and not value.is_meta and not torch.equal(floats.long(), value):
+    if value.dtype == torch.bool:
+        return torch.where(value, peak, torch.zeros_like(peak))
+    floats = value.to(peak.dtype)
+    if not value.is_meta and not torch.equal(floats.long(), value):
         raise ModelError("whole numbers that cross the cut are too large for floats")
     return floats
 
