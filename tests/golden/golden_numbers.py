@@ -43,9 +43,7 @@ ROUNDS = {
 DIGITS = ("data.dataset=digits", "data.test_fraction=0.2")
 SMALL = ("training.rounds=2", "training.evaluate_every=1", "data.test_samples=40")
 SMALL_MODEL = ("data.train_samples=200", "model={name: vgg5, cut: 2}", "training.batch_size=10")
-SMALL_TEXT_MODEL = (
-    "model={name: text-mini, cut: 2, lora: {rank: 2, alpha: 4, targets: ['*.qkv']}, trainable: ['fc.*']}"
-)
+SMALL_TEXT_MODEL = "model={name: text-mini, cut: 2, lora: {rank: 2, alpha: 4, targets: ['*.qkv']}, trainable: ['fc.*']}"
 # What scenarios need that name a model of a package, in its place.
 TIMED = {
     "text_finetune": (

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from cutlayer.models.quantise import dequantise, quantise
 from cutlayer.models.traced.packing import Crossing, Pack, unpacked
 
