@@ -43,13 +43,17 @@ ROUNDS = {
 DIGITS = ("data.dataset=digits", "data.test_fraction=0.2")
 SMALL = ("training.rounds=2", "training.evaluate_every=1", "data.test_samples=40")
 SMALL_MODEL = ("data.train_samples=200", "model={name: vgg5, cut: 2}", "training.batch_size=10")
-SMALL_TEXT_MODEL = "model={name: text-mini, cut: 2, lora: {rank: 2, alpha: 4, targets: ['*.qkv']}, trainable: ['fc.*']}"
+SMALL_TEXT_MODEL = (
+    "model={name: text-mini, cut: 2, lora: {rank: 2, alpha: 4, targets: ['*.qkv']}, "
+    "trainable: ['fc.*']}"
+)
 # What scenarios need that name a model of a package, in its place.
 TIMED = {
     "text_finetune": (
         "data={dataset: {declared: {input_shape: [32], vocabulary: 30522, classes: 8, "
         "train_samples: 2000, test_samples: 400}}}",
-        "model={name: text-mini, cut: 3, lora: {rank: 8, alpha: 16, targets: ['*.qkv']}, trainable: ['fc.*']}",
+        "model={name: text-mini, cut: 3, lora: {rank: 8, alpha: 16, targets: ['*.qkv']}, "
+        "trainable: ['fc.*']}",
     )
 }
 RANDOM_BLOCK = "methods=[classic_fl, splitfed, {ecofed: {period: 2, bits: 8, init: random}}]"
