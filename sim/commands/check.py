@@ -99,11 +99,12 @@ def _row(outlook: MethodPreview) -> tuple[str, ...]:
 def _describe(plan: Plan, seeds: int, console: CommandConsole) -> None:
     scenario, training = plan.scenario, plan.scenario.training
     sizes = plan.shards.sizes
+    each = f"{min(sizes)}" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
     lines = [
         f"{scenario.name}: {training.rounds} rounds, "
         f"{min(scenario.clients_per_round, plan.able_clients())} of "
         f"{len(sizes)} clients in each, {seeds} seed{'s' if seeds > 1 else ''}",
-        f"{plan.info.name}: {sum(sizes)} training samples, {min(sizes)} to {max(sizes)} a client, "
+        f"{plan.info.name}: {sum(sizes)} training samples, {each} a client, "
         f"{plan.info.test_samples} test samples",
         f"{scenario.model.name} cut after block {_cuts(plan)} of {len(plan.blocks)}, "
         f"batch size {training.batch_size}, {training.local_epochs} local epoch(s)",
