@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     from cutlayer.sim.data.datasets import Dataset
 
 BLOCK: Final = 1024  # samples that are changed at a time, to bound the extra memory
+IMAGES: Final = 4  # dimensions of a batch of images
 Floats = NDArray[np.float32]
 
 
 class Levels(NamedTuple):
     """What is done to a client's inputs.
 
-    `noise` is a standard deviation, for images as a share of the range of pixels, for rows in standard
-    deviations of each feature. `angle` is in degrees, counter-clockwise. Differences from the mean of an
-    image are multiplied by `contrast`.
+    `noise` is a standard deviation, for images as a share of the range of pixels, for rows and windows
+    in standard deviations of each feature. `angle` is in degrees, counter-clockwise. Differences from
+    the mean of an image are multiplied by `contrast`.
     """
 
     noise: float
@@ -64,6 +65,7 @@ class FeatureSkew:
         grey = images.dim() == 4 and images.stride(1) == 0  # channels that share memory stay equal
         inputs = (images[:, :1] if grey else images).numpy().copy()
         std = np.asarray(1.0 if dataset.info.is_image else dataset.info.std, np.float32)
+        std = std.reshape(-1, *(1,) * (inputs.ndim - 2))  # for each feature, or column of a window
         ends = np.cumsum([0, *held.sizes])
         order = held.order(dataset.train_classes.numpy())
         for client, (start, end) in enumerate(pairwise(ends)):
@@ -91,7 +93,7 @@ def _changed(
         values = mean + np.float32(levels.contrast) * (values - mean)
     if levels.noise:
         values += np.float32(levels.noise) * std * random.standard_normal(values.shape, np.float32)
-    if values.ndim > 2:
+    if values.ndim == IMAGES:
         values = values.clip(0, 1)
     return np.rint(values * 255).astype(np.uint8) if of_bytes else values
 

@@ -59,6 +59,16 @@ def test_rows_have_noise_in_their_deviations() -> None:
     assert (changed[2] == 0).all()
 
 
+def test_windows_have_noise_in_the_deviations_of_their_columns() -> None:
+    windows = images(torch.zeros(4, 2, 10_000))
+    windows = replace(windows, info=replace(windows.info, std=(2.0, 0.5)))
+    skew = FeatureSkew(noise=1.0)
+    first = skew.apply(windows, HELD, 0).train_images[0]
+    level = skew.levels(0, 0).noise
+    assert first.std(dim=1).tolist() == pytest.approx([2 * level, level / 2], rel=0.05)
+    assert first.min() < 0  # nothing is cut off, as pixels are
+
+
 def test_samples_without_classes_are_changed_as_well() -> None:
     rows = images(torch.zeros(4, 100))
     info = replace(rows.info, target_type="number", class_names=())
