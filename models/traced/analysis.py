@@ -17,7 +17,7 @@ from cutlayer.models.traced.graphs import graphs_of
 from cutlayer.models.traced.input_type import check_output, input_types
 from cutlayer.models.traced.packing import Crossing, Pack
 from cutlayer.models.traced.proxies import BATCH
-from cutlayer.models.traced.tree import block_ends, insides
+from cutlayer.models.traced.tree import block_ends, insides, submodules
 from cutlayer.models.traced.values import Run, run_graph
 
 OUTPUT: Final = "output"  # the name of a last block that ends after all submodules
@@ -107,7 +107,7 @@ def _blocks(
 ) -> Analysis:
     of_modes = {mode: Boundaries(run) for mode, run in runs.items()}
     last = {mode: found.last for mode, found in of_modes.items()}
-    paths = [path for path, _ in module.named_modules() if path]
+    paths = [path for path in submodules(module) if path]
     ends: dict[str, dict[bool, int]] = {}
     crossings: dict[str, tuple[dict[bool, list[Leaf]], tuple[Crossing, ...]]] = {}
     refused: dict[str, str] = {}

@@ -22,6 +22,16 @@ def insides(module: nn.Module, whole: Mapping[type[nn.Module], str]) -> dict[str
     return found
 
 
+def submodules(module: nn.Module) -> list[str]:
+    """Return the names of the module's own submodules, without the parts of adapters."""
+    of_adapters = {path for path, part in module.named_modules() if isinstance(part, Adapter)}
+    return [
+        path
+        for path, _ in module.named_modules()
+        if path.rpartition(".")[0] not in of_adapters or not path
+    ]
+
+
 def block_ends(module: nn.Module) -> list[str]:
     """Return the submodules that blocks end with: the children, with containers opened.
 

@@ -35,6 +35,7 @@ from cutlayer.sim.methods import registry
 from cutlayer.sim.run.run import load_scenario
 from cutlayer.sim.views import topology_lines, write_topology
 from cutlayer.sim.views.columns import print_grid
+from cutlayer.sim.views.quantities import significant
 from cutlayer.sim.views.topology_text import limited
 from cutlayer.suggestion import suggestion
 from cutlayer.topologies import Topology, catalogue
@@ -223,8 +224,8 @@ def _show_model(name: str) -> None:
             str(cut),
             block.name,
             f"{block.parameters:,}",
-            f"{block.forward_flops / 1e6:.4g} MFLOP",
-            f"{block.backward_flops / 1e6:.4g} MFLOP",
+            f"{significant(block.forward_flops / 1e6, 4)} MFLOP",
+            f"{significant(block.backward_flops / 1e6, 4)} MFLOP",
             format_size(block.output_bytes),
             "x".join(map(str, block.output_shape)),
         )

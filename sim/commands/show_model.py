@@ -21,6 +21,7 @@ from cutlayer.sim.commands.console import CommandConsole, make_console
 from cutlayer.sim.commands.show_tensors import print_tensors
 from cutlayer.sim.run.run import load_scenario
 from cutlayer.sim.views.columns import print_grid, print_text
+from cutlayer.sim.views.quantities import significant
 from cutlayer.topologies.units import format_size
 
 SIZES: Final = ("--classes", "--input-shape", "--vocabulary")
@@ -170,9 +171,9 @@ def _row(found: ModelOutline, cut: int, star: bool) -> tuple[str, ...]:
         f"{cut}{'*' if star else ''}",
         names,
         shape if tensors == 1 else f"{shape} in {tensors} tensors",
-        f"{sent_bytes(found, cut) / 1e3:.4g}",
-        f"{_flops(found.blocks[:cut]) / 1e6:.4g}",
-        f"{_flops(found.blocks[cut:]) / 1e6:.4g}",
+        significant(sent_bytes(found, cut) / 1e3, 4),
+        significant(_flops(found.blocks[:cut]) / 1e6, 4),
+        significant(_flops(found.blocks[cut:]) / 1e6, 4),
         format_size(memory(found, 0, cut)),
         format_size(memory(found, cut, last)),
     )
