@@ -93,7 +93,9 @@ def _show(found: ModelOutline, *, tensors: bool) -> None:
     rows = [_row(found, cut, cut in starred) for cut in range(len(found) + 1)]
     print_grid(console, HEADINGS, rows)
     tokens = " after a block" if found.takes_tokens else ""
-    print_text(console, f"* recommended: less is sent than at any earlier cut{tokens}")
+    legend = f"* recommended: less is sent than at any earlier cut{tokens}"
+    none = "no cut is recommended: none sends less than the input itself"
+    print_text(console, legend if starred else none)
     _print_others(console, found)
     if found.spec.tuning.freezes:
         _print_tuning(console, found)

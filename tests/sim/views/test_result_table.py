@@ -148,3 +148,12 @@ def test_a_diverged_training_is_named():
     text = " ".join(printed(run_of(broken, method("fine"))).split())
     assert "broken diverged: its weights were no longer finite in round 3" in text
     assert "fine diverged" not in text
+    assert (
+        "round 3, so its accuracy is meaningless. A lower training.optimizer.lr may help." in text
+    )
+    prices = run_of(broken)
+    prices.scenario["task"] = {"regression": {"metrics": ["mae"]}}
+    text = " ".join(printed(prices).split())
+    assert "lr, or task.regression.standardise: true, may help." in text
+    prices.scenario["task"] = {"regression": {"metrics": ["mae"], "standardise": True}}
+    assert "standardise" not in printed(prices)
