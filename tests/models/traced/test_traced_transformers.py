@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from split_check import assert_equal_at_every_cut, own
+from torch.utils.flop_counter import FlopCounterMode
 
 from cutlayer.models import ModelError, build
 from cutlayer.models.outline import outline
@@ -250,3 +251,20 @@ def whole(spec, seed):
         (own(key), value) for key, value in model.named_parameters(remove_duplicate=False)
     ]
     return module
+
+
+def test_products_cost_what_torch_counts():
+    """Those of linear layers and attention, forward and backward, exactly."""
+    costs = outline(spec("bert")).blocks
+    layers = [layer for block in costs for layer in block.layers if layer.op_class == "linear"]
+    config = configs()["bert"]
+    config.num_labels = CLASSES
+    module = Plain(transformers.AutoModelForSequenceClassification.from_config(config))
+    with FlopCounterMode(display=False) as forward:
+        output = module.train()(tokens()[1:2])
+    with FlopCounterMode(display=False) as backward:
+        output.sum().backward()
+    assert sum(layer.forward_flops for layer in layers) == forward.get_total_flops()
+    assert sum(layer.backward_flops for layer in layers) == backward.get_total_flops()
+    parameters = sum(parameter.numel() for parameter in module.parameters())
+    assert sum(block.parameters for block in costs) == parameters
