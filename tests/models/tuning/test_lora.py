@@ -122,3 +122,11 @@ def test_a_file_without_adapters_fits_and_leaves_them_as_drawn(tmp_path):
     assert all(
         torch.equal(fresh.state_dict()[key], value) for key, value in model.state_dict().items()
     )
+
+
+def test_the_adapters_of_gpt2_have_the_published_number_of_parameters():
+    """294,912 with rank 8 on the queries, keys and values, as in the documentation of peft."""
+    tuning = Tuning(lora=Lora(8, 16.0, ("*.qkv",)))
+    spec = ModelSpec("gpt2", 50257, (8,), 50257, tuning=tuning)
+    model = build(spec, seed=0, device="meta")
+    assert sum(p.numel() for p in model.parameters() if p.requires_grad) == 294_912
