@@ -49,11 +49,10 @@ class Crossing:
         return value.permute(self.order_last if channels_last else self.order)
 
     def received(self, value: Tensor, channels_last: bool = False) -> Tensor:
-        """Return a tensor [batch, *shape] with its dimensions, strides and type as they were."""
+        """Return a tensor [batch, *shape] with its dimensions and strides as they were."""
         order = self.order_last if channels_last else self.order
         value = value.reshape(len(value), *self.shape(channels_last)).contiguous()
-        value = value.permute([order.index(place) for place in range(len(order))])
-        return value if self.dtype.is_floating_point else value.to(self.dtype)
+        return value.permute([order.index(place) for place in range(len(order))])
 
 
 def packed_shape(crossings: Sequence[Crossing]) -> Shape:
@@ -134,6 +133,16 @@ def _as_floats(value: Tensor, peak: Tensor) -> Tensor:
     return floats
 
 
+def _of_type(floats: Tensor, dtype: torch.dtype, beside: Tensor) -> Tensor:
+    """Return what crossed as floats in its own type, also if a codec has changed it.
+
+    `beside` are all numbers that crossed: `True` is nearer to the largest of a sample than to zero.
+    """
+    if dtype == torch.bool:
+        return floats >= beside.detach().abs().amax(dim=1, keepdim=True).clamp(min=1) / 2
+    return floats if dtype.is_floating_point else floats.round().to(dtype)
+
+
 def unpacked(
     value: Tensor, crossings: Sequence[Crossing], channels_last: bool = False
 ) -> tuple[Tensor, ...]:
@@ -149,7 +158,7 @@ def unpacked(
     else:
         sizes = [prod(crossing.shape()) for crossing in crossings]
         received = [
-            crossing.received(part, channels_last)
+            crossing.received(_of_type(part, crossing.dtype, value), channels_last)
             for part, crossing in zip(torch.split(value, sizes, dim=1), crossings, strict=True)
         ]
     # A tensor that autograd starts from must not be changed in place, nor one that a buffer keeps.
