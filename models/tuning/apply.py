@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from cutlayer.models.errors import TuningError
-from cutlayer.models.meta import meta_outputs
+from cutlayer.models.meta import meta_outputs, meta_state
 from cutlayer.models.model import Model
 from cutlayer.models.tuning.freeze import freeze, round_frozen
 from cutlayer.models.tuning.lora import Adapter, adapt, adapters, is_adaptable
@@ -64,12 +64,13 @@ def _adapt(module: nn.Module, lora: Lora, seed: int) -> None:
 def finished(model: Model, tuning: Tuning, tuned: Tuned) -> Model:
     """Return a model that has its tuning, with frozen tensors rounded.
 
-    Raises TuningError for an adapted layer that the model, if it is on `meta`, does not call.
+    If the model is on `meta`, raises TuningError for an adapted layer that it does not call, and for a
+    frozen tensor that a forward pass in training changes.
     """
     if tuning.freezes:
         model.tuning, model.frozen = tuning, tuned.frozen
         if next(model.parameters()).is_meta:
-            _check_called(model, tuned.adapted)
+            _check_forward(model, tuned.adapted)
         else:
             round_frozen(model)
     return model
@@ -86,13 +87,19 @@ def merge(model: Model) -> None:
     model.tuning, model.frozen = FULL, frozenset()
 
 
-def _check_called(model: Model, names: Sequence[str]) -> None:
+def _check_forward(model: Model, names: Sequence[str]) -> None:
     called: set[nn.Module] = set()
     found = {own_name(model, key): layer for key, layer in adapters(model).items()}
-    with _hooked(found, called):
+    with _hooked(found, called), _training(model):
         x: object = torch.empty(2, *model.input_shape, device="meta", dtype=model.input_dtype)
-        for block in model.blocks:
-            x = meta_outputs(block, x)
+        for index, block in enumerate(model.blocks):
+            state = meta_state(block)
+            before = {name: (value, value._version) for name, value in state.items()}
+            x = meta_outputs(block, x, state)
+            for name, (value, version) in before.items():
+                key = f"blocks.{index}.{name}"
+                if key in model.frozen and (state[name] is not value or value._version > version):
+                    _refuse_changed(model, key)
     for name in names:
         if found.get(name) not in called:
             raise TuningError(
@@ -100,6 +107,26 @@ def _check_called(model: Model, names: Sequence[str]) -> None:
                 "nn.MultiheadAttention does with out_proj",
                 _TARGETS,
             )
+
+
+def _refuse_changed(model: Model, key: str) -> None:
+    name, frozen = own_name(model, key), bool(model.tuning.frozen)
+    instead = "do not name it" if frozen else "name it in trainable"
+    raise TuningError(
+        f"cannot freeze {name}: a forward pass in training changes it, so {instead}",
+        ("frozen",) if frozen else ("trainable",) if model.tuning.trainable else ("lora",),
+    )
+
+
+@contextmanager
+def _training(model: Model) -> Iterator[None]:
+    modes = {module: module.training for module in model.modules()}
+    try:
+        model.train()
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
 
 
 @contextmanager

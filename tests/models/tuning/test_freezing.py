@@ -8,7 +8,8 @@ from tuned_nets import SHAPE
 from cutlayer.models import Lora, ModelSpec, Tuning, TuningError, build
 from cutlayer.models.tuning.freeze import round_frozen
 
-SHAPES = {"vit": SHAPE, "Normed": SHAPE, "Attends": (5, 8), "Shares": (4,), "Unused": (4,)}
+SHAPES = {"vit": SHAPE, "Normed": SHAPE, "Attends": (5, 8)}
+SHAPES |= dict.fromkeys(("Shares", "Unused", "counting"), (4,))
 
 
 def tuned(net, device="cpu", **options):
@@ -143,6 +144,18 @@ MESSAGES = [
         {"frozen": ("bn.running_mean",)},
         "frozen",
         "^must treat bn.running_mean and bn.running_var alike$",
+    ),
+    (
+        "Normed",
+        {"frozen": ("bn.num_batches_tracked",)},
+        "frozen",
+        "^cannot freeze bn.num_batches_tracked: a forward pass in training changes it, so do not name",
+    ),
+    (
+        "counting",
+        {"lora": Lora(1, 1.0, ("fc",))},
+        "lora",
+        "^cannot freeze first.calls: a forward pass in training changes it, so name it in trainable$",
     ),
 ]
 

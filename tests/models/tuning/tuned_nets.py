@@ -63,3 +63,21 @@ class Unused(nn.Module):
 
     def forward(self, x):
         return self.fc(functional.linear(x, self.read.weight))
+
+
+class Counts(nn.Module):
+    """Replaces a buffer in training."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("calls", torch.tensor(0.0))
+
+    def forward(self, x):
+        if self.training:
+            self.calls = self.calls + 1
+        return x
+
+
+def counting(classes=3, input_shape=SHAPE):
+    head = nn.Linear(input_shape[-1], classes)
+    return Model("counting", [("first", Counts()), ("fc", head)], input_shape, classes, 1)
