@@ -130,7 +130,11 @@ def test_every_device_of_the_catalogue_with_rates_is_read_back(tmp_path: Path):
         ("0.04000", "-0.04", "must not have a negative eigenvalue (got -0.0"),
         ("0.04000", ".nan", "every number must lie between -100 and 100"),
         ("0.04000", "x", 'covariance.logs.0.0: must be a number (got "x")'),
-        ("figures: [", "figure: [", "covariance.figures: is required"),
+        (
+            "figures: [",
+            "figure: [",
+            "covariance.figure: is an unknown key; did you mean 'figures'?",
+        ),
         ("value: 0.08", "value: -0.08", "form_error.value: must be at least 0 (got -0.08)"),
         ("value: 0.08", "value: .inf", "form_error.value: must be less than 10"),
         ("stack: own", "stack: 1", "stack: must be text"),
@@ -237,7 +241,11 @@ def changed(folder: Path, old: str, new: str) -> str:
         ),
         ("status: measured", "status: 2001-02-30", "status: must be measured, derived, published"),
         ("status: measured", "status: measured\n    stat: guess", "stat: is an unknown key"),
-        ("description:", "descriptoin:", "1: description: is required"),
+        (
+            "description:",
+            "descriptoin:",
+            "1: descriptoin: is an unknown key; did you mean 'description'?",
+        ),
         (
             "description:",
             "sources: [a]\ndescription:",
@@ -261,7 +269,7 @@ def changed(folder: Path, old: str, new: str) -> str:
         (
             "weight_stream:\n  forward: ",
             "weight_stream:\n  fwd: ",
-            "weight_stream.forward: is required",
+            "weight_stream.fwd: is an unknown key; did you mean 'forward'?",
         ),
         (
             "rates:",

@@ -138,7 +138,10 @@ def test_pixels_of_another_range_are_scaled_on_request(tmp_path: Path) -> None:
         ({"v": {"x": [[1, 2], [3, 4]], "y": [0, 0.5]}}, "'v': y: expected one class for each"),
         ({"v": {"x": [[1, 2], [3, 4]], "y": [0, float("nan")]}}, "'v': y: expected one class for"),
         ({"v": {"x": [[1, 2], [3, 4]], "y": [0, -1]}}, "'v': y: expected classes numbered from 0"),
-        ({"v": {"x": [[1, 2], [3, float("nan")]], "y": [0, 1]}}, "train sample 4 holds NaN"),
+        (
+            {"v": {"x": [[1, 2], [3, float("nan")]], "y": [0, 1]}},
+            "train sample 4, feature 1: holds NaN",
+        ),
     ],
 )
 def test_errors_are_reported_in_one_sentence(tmp_path: Path, changes: dict, message: str) -> None:
