@@ -1,8 +1,8 @@
 """Several tensors that cross a boundary as one: flattened per sample and put side by side.
 
 Whole numbers and truth values that cross beside floats become floats. The float of `True` is the largest
-magnitude of the floats beside it, so that a codec with few bits does not round it to zero. A tensor that
-crosses alone keeps its shape.
+magnitude of the numbers beside it, so that a codec with few bits does not round it to zero. A tensor
+that crosses alone keeps its shape.
 """
 
 from collections.abc import Callable, Sequence
@@ -78,7 +78,7 @@ class Pack(nn.Module):
         """Return one tensor. Raises ModelError for a whole number that a float cannot hold."""
         if len(values) == 1:
             return self.crossings[0].sent(values[0]).contiguous()
-        peak = _peak([value for value in values if value.is_floating_point()])
+        peak = _peak([value for value in values if value.dtype != torch.bool])
         return torch.cat(
             [
                 _flat(_dense_gradient(_as_floats(crossing.sent(value, self.channels_last), peak)))
@@ -116,9 +116,10 @@ def _flat(value: Tensor) -> Tensor:
     return value.flatten(1) if value.dim() > 1 else value[:, None]
 
 
-def _peak(floats: Sequence[Tensor]) -> Tensor:
-    """Return the largest magnitude of the floats, at least 1."""
-    peaks = [value.detach().abs().amax().clamp(min=1).to(floats[0].dtype) for value in floats]
+def _peak(numbers: Sequence[Tensor]) -> Tensor:
+    """Return the largest magnitude of the numbers, at least 1, as a float."""
+    dtype = next(value.dtype for value in numbers if value.is_floating_point())
+    peaks = [value.detach().abs().amax().clamp(min=1).to(dtype) for value in numbers]
     return torch.stack(peaks).amax()
 
 
