@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from cutlayer.models.catalogue import build, with_ends, without_ends
 from cutlayer.models.errors import WeightsError
+from cutlayer.models.packages.names import package_of
 from cutlayer.models.pretrained import load_into
 from cutlayer.models.spec import ModelSpec
 from cutlayer.models.tuning import apply
@@ -43,7 +44,8 @@ def load_model(
         ) from None
     plain, ends = without_ends(name)
     if model is None and ":" in name:
-        raise WeightsError(f"{where} has the weights of a model of your own: pass model={plain!r}")
+        whose = "a model of a package" if package_of(plain) else "a model of your own"
+        raise WeightsError(f"{where} has the weights of {whose}: pass model={plain!r}")
     if model is not None and ends:
         model = with_ends(model, ends)
     brought = {key: recipe.get(key) for key in ("vocabulary", "pretrained", "padding")}

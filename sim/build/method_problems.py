@@ -239,7 +239,8 @@ def batch_norm_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
         return
     from cutlayer.sim.learning.batch_norm import problem
 
-    complaint = problem(plan.module(), chosen)
+    model = plan.module()
+    complaint = problem(model, chosen, model.frozen)
     if complaint is None and chosen in STAYS:
         known = [registry.METHODS.get(entry.name) for entry in plan.scenario.methods]
         if any(method is not None and plan.one_cut(method) is None for method in known):

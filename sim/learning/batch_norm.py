@@ -6,6 +6,8 @@
 2102.07623). What stays is not sent. The shared weights have its mean over the members, for evaluation.
 """
 
+from collections.abc import Set
+
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -38,12 +40,14 @@ def freeze_statistics(module: nn.Module) -> None:
             use_running_statistics(layer)
 
 
-def problem(module: nn.Module, rule: BatchNorm) -> str | None:
-    """Return why a rule has no effect on a model, or None if it has."""
+def problem(module: nn.Module, rule: BatchNorm, frozen: Set[str] = frozenset()) -> str | None:
+    """Return why a rule has no effect on a model with these frozen tensors, or None if it has."""
     found = layers(module).values()
-    if rule == "averaged" or (rule == "local" and found):
+    if rule == "averaged":
         return None
-    if not any(layer.running_mean is not None for layer in found):
+    if not (rule == "local" and found) and all(layer.running_mean is None for layer in found):
         what = "BatchNorm" if rule == "local" else "BatchNorm with running statistics"
         return f"has no effect: the model has no {what}"
+    if rule in STAYS and local_names(module, rule) <= frozen:
+        return "has no effect: what would stay at the clients is frozen"
     return None

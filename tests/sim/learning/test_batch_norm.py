@@ -196,6 +196,10 @@ def test_the_rule_is_part_of_the_learning_digest() -> None:
             (MODEL % "local", "model.cut={raspberry-pi-4b-1: 1, default: 2}"),
             "model.batch_norm: needs one cut",
         ),
+        (
+            (MODEL % "local", "model.trainable=['last.*', '*.calls', '*.trained']"),
+            "model.batch_norm: has no effect: what would stay at the clients is frozen",
+        ),
         (("model.batch_norm=locale",), "averaged, frozen, local_statistics or local"),
     ],
 )
