@@ -110,24 +110,36 @@ def play_steps(
         control=control_of(plan, entry, method),
     )
     progress = progress or RoundProgress()
+    closed = False
+
+    def close() -> None:
+        nonlocal closed
+        if closed:
+            return
+        closed = True
+        try:
+            progress.ended()
+        finally:
+            engine.finish()
+        result.client_names = plan.topology.clients
+        result.tokens = _tokens(plan, result)
+        if curve is not None:
+            take_outcome(result, curve)
+        elif dataset is not None and (classes := final_class_accuracy(result.rounds)) is not None:
+            labels = dataset.train_classes.numpy()
+            held = label_counts(plan.shards, labels, plan.info.classes)
+            result.client_accuracy = client_accuracy(classes, held)
+
     try:
         return (yield from engine.steps(stop or scenario_stop(plan.scenario), progress))
     finally:
-        with held_back():
-            try:
-                progress.ended()
-            finally:
-                engine.finish()
-            result.client_names = plan.topology.clients
-            result.tokens = _tokens(plan, result)
-            if curve is not None:
-                take_outcome(result, curve)
-            elif (
-                dataset is not None and (classes := final_class_accuracy(result.rounds)) is not None
-            ):
-                labels = dataset.train_classes.numpy()
-                held = label_counts(plan.shards, labels, plan.info.classes)
-                result.client_accuracy = client_accuracy(classes, held)
+        try:
+            with held_back():
+                close()
+        except KeyboardInterrupt:  # it came before it was held back, or while it was
+            with held_back():
+                close()
+            raise
 
 
 def _tokens(plan: Plan, result: MethodResult) -> int | None:

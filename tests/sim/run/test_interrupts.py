@@ -7,8 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -92,6 +92,26 @@ def test_a_signal_ends_a_run_with_the_closed_rounds(tmp_path: Path, number: int,
     assert err == ""
     assert "interrupted" in out
     assert_stopped(folder)
+
+
+def test_a_signal_just_before_signals_are_held_back_leaves_a_whole_result(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered = []
+
+    @contextmanager
+    def late() -> Iterator[None]:
+        entered.append(True)
+        if len(entered) == 1:
+            raise KeyboardInterrupt
+        with held_back():
+            yield
+
+    monkeypatch.setattr("cutlayer.sim.run.play.held_back", late)
+    (result,) = run(load_scenario(cli.folder / "tiny.yaml"), executor="none", out=cli.folder / "x")
+    assert result.status == "stopped"
+    assert rows(cli.folder / "x" / "links.csv")
+    assert len(entered) == 2
 
 
 @needs_posix
