@@ -26,8 +26,8 @@ class ModelOutline:
     `shapes` are per sample: before, between and after the blocks. `blocks` are the costs of training
     the whole model. `unpriced` says what becomes of operations without a cost rule. Of a traced model,
     `submodules` has the cut after each submodule that a block ends with, `inner` the submodules within
-    blocks after which it can be cut too, `refused` why it cannot be cut after others, and `tensors` how
-    many are sent at each cut.
+    blocks after which it can be cut too, `refused` why it cannot be cut after others, `tensors` how
+    many are sent at each cut, and `whole_numbers` the cuts at which some of them are whole numbers.
     """
 
     spec: ModelSpec
@@ -41,6 +41,7 @@ class ModelOutline:
     inner: tuple[str, ...] = ()
     refused: dict[str, str] = field(default_factory=dict)
     tensors: tuple[int, ...] = ()
+    whole_numbers: frozenset[int] = frozenset()
 
     @property
     def name(self) -> str:
@@ -130,7 +131,7 @@ def outline(spec: ModelSpec, *, unpriced: Unpriced = "error") -> ModelOutline:
         model = build(spec, seed=0, device="meta")
         traced = {
             name: getattr(model, name)
-            for name in ("submodules", "inner", "refused", "tensors")
+            for name in ("submodules", "inner", "refused", "tensors", "whole_numbers")
             if hasattr(model, name)
         }
         return ModelOutline(

@@ -74,6 +74,12 @@ class Pack(nn.Module):
         self.crossings = tuple(crossings)
         self.shape = packed_shape(crossings)
 
+    @property
+    def whole_numbers(self) -> bool:
+        """Whether some tensor holds whole numbers, apart from truth values."""
+        types = (crossing.dtype for crossing in self.crossings)
+        return any(not kind.is_floating_point and kind != torch.bool for kind in types)
+
     def forward(self, values: tuple[Tensor, ...]) -> Tensor:
         """Return one tensor. Raises ModelError for a whole number that a float cannot hold."""
         if len(values) == 1:

@@ -17,7 +17,8 @@ class TracedModel(Model):
     """A model made of the traced forward pass of a module.
 
     It shares the module's submodules. `submodules` (cuts by name), `inner` and `refused` are those of
-    its `Analysis`; `tensors` is how many are sent at each cut.
+    its `Analysis`; `tensors` is how many are sent at each cut, and `whole_numbers` the cuts at which
+    some of them are whole numbers.
     """
 
     def __init__(
@@ -33,6 +34,9 @@ class TracedModel(Model):
         self.refused = dict(found.refused)
         ends = [exit_of(block) for block in blocks]
         self.tensors = (1, *(1 if end is None else len(end.crossings) for end in ends))
+        self.whole_numbers = frozenset(
+            cut for cut, end in enumerate(ends, start=1) if end is not None and end.whole_numbers
+        )
 
     def own_name(self, block: int, rest: str) -> str:
         """Return the name of a tensor or submodule in the module."""

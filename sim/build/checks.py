@@ -10,10 +10,10 @@ from cutlayer.models.own_object import beside, looking_in
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.problems import KeyPath, Problem, ScenarioError
 from cutlayer.scenarios.stand_ins import touches
+from cutlayer.sim.build.codec_problems import codec_problems
 from cutlayer.sim.build.method_problems import (
     MemoryProblem,
     batch_norm_problems,
-    codec_problems,
     method_problems,
 )
 from cutlayer.sim.build.metric_problems import metric_problems

@@ -1,18 +1,17 @@
 """Checks of each method of a scenario: its clients, cuts, controller, rates and memory."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from pydantic import ValidationError
 
 from cutlayer.models.errors import WeightsError
 from cutlayer.scenarios.batch_norm import STAYS
-from cutlayer.scenarios.codec import Identity
 from cutlayer.scenarios.load import Loaded
 from cutlayer.scenarios.messages import problems_of
-from cutlayer.scenarios.methods import Method as MethodEntry
 from cutlayer.scenarios.problems import KeyPath, Problem
 from cutlayer.sim.build.clients import availability, variability
+from cutlayer.sim.build.codec_problems import CHANGES_NUMBERS
 from cutlayer.sim.build.cuts import cut_path
 from cutlayer.sim.build.edge_nodes import EdgeNodes, edge_nodes_of
 from cutlayer.sim.build.frozen_parts import frozen_part
@@ -22,7 +21,7 @@ from cutlayer.sim.build.names import ScenarioNameError
 from cutlayer.sim.build.plan import Plan, optimizer_of
 from cutlayer.sim.build.pricing import priced
 from cutlayer.sim.build.world import profile_of
-from cutlayer.sim.codecs.codecs import DIRECTIONS, OF_WEIGHTS, Codecs, Direction
+from cutlayer.sim.codecs.codecs import DIRECTIONS, OF_WEIGHTS
 from cutlayer.sim.control.controller import CUTS
 from cutlayer.sim.methods import registry
 from cutlayer.sim.methods.method import Method
@@ -119,6 +118,10 @@ def method_problems(loaded: Loaded, plan: Plan, index: int, trains: bool) -> Ite
         where, rule = refusal
         yield loaded.problem(where, rule)
         return
+    if method.quantises(options) and plan.model.whole_numbers & set(plan.cuts(method)):
+        rule = f"needs bits: null: {CHANGES_NUMBERS} at this cut"
+        yield loaded.problem((*path, entry.name, "bits"), rule)
+        return
     for direction in (*DIRECTIONS, *OF_WEIGHTS):
         codec = plan.codecs(method, options).of(direction)
         if codec and (complaint := method.check_codec(options, direction, codec)) is not None:
@@ -191,45 +194,6 @@ def _control_problem(plan: Plan, method: type[Method], options: Any) -> tuple[Ke
     if plan.one_cut(method) is None and (complaint := method.check_mixed_cuts(options)) is not None:
         return ("model", "cut"), complaint
     return None
-
-
-_SENT: Final[dict[Direction, str]] = {
-    "up": "activations",
-    "down": "gradients",
-    "weights_up": "trained weights",
-    "weights_down": "weights to clients",
-}
-
-
-def codec_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:
-    """Yield a problem for each codec that no method uses, or that does not fit its tensors."""
-    section = plan.scenario.codec
-    known = [_directions(entry) for entry in plan.scenario.methods]
-    for direction in (*DIRECTIONS, *OF_WEIGHTS) if section is not None else ():
-        if isinstance(getattr(section, direction), Identity) or None in known:
-            continue
-        users = [one[0] for one in known if one is not None and direction in one[1]]
-        if not users:
-            rule = f"has no effect: no method of this scenario sends {_SENT[direction]}"
-            yield loaded.problem(("codec", direction), rule)
-            continue
-        if direction in OF_WEIGHTS:
-            continue
-        codec = Codecs(section).of(direction)
-        assert codec is not None, "only identity changes nothing"
-        for cut in sorted({cut for method in users for cut in plan.cuts(method)}):
-            if (complaint := codec.problem(plan.model.activation_shape(cut))) is not None:
-                yield loaded.problem(("codec", direction, codec.name), f"{complaint}, at cut {cut}")
-                break
-
-
-def _directions(entry: MethodEntry) -> tuple[type[Method], tuple[Direction, ...]] | None:
-    """Return a method and the messages that it sends; None if its entry is refused elsewhere."""
-    try:
-        method, options = options_of(entry)
-    except (UnknownMethodError, ValidationError):
-        return None
-    return method, method.directions(options)
 
 
 def batch_norm_problems(loaded: Loaded, plan: Plan) -> Iterator[Problem]:

@@ -114,9 +114,14 @@ class EcoFed(EdgeMethod):
         return kept | {"init": options.init}
 
     @classmethod
+    def quantises(cls, options: Any) -> bool:
+        """Return whether activations have fewer bits than 32."""
+        return options.bits is not None
+
+    @classmethod
     def check_codec(cls, options: Any, direction: Direction, codec: Codec) -> str | None:  # noqa: ARG003
         """Return that the method's own quantiser would come before the codec, or None without it."""
-        if options.bits is None or direction != "up":
+        if not cls.quantises(options) or direction != "up":
             return None
         return "quantises activations itself: give it bits: null to use codec.up"
 

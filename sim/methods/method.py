@@ -271,6 +271,11 @@ class Method(ABC):
         return frozenset()
 
     @classmethod
+    def quantises(cls, options: Any) -> bool:  # noqa: ARG003
+        """Return whether the method quantises activations itself."""
+        return False
+
+    @classmethod
     def check_codec(cls, options: Any, direction: Direction, codec: Codec) -> str | None:  # noqa: ARG003
         """Return why messages of a direction cannot have a codec, or None if they can."""
         return None

@@ -100,6 +100,25 @@ def test_a_cut_that_does_not_exist(overrides: list[str], message: str) -> None:
     assert message in refusal(*overrides)
 
 
+MASKED = (
+    "data={dataset: {declared: {input_shape: [12], vocabulary: 16, classes: 10, "
+    "train_samples: 60}}}",
+    "model={name: 'traced_nets:Masked', cut: layers.1}",
+)
+CHANGED = "rounding would change the whole numbers that cross beside activations"
+
+
+def test_whole_numbers_that_cross_are_not_rounded() -> None:
+    """The last token of each text crosses, whose number a few bits do not hold."""
+    assert len(planned(*MASKED).model.whole_numbers) > 1
+    ecofed = refusal(*MASKED, "methods=[{ecofed: {init: random, bits: 8}}]")
+    assert f"methods.0.ecofed.bits: needs bits: null: {CHANGED} at this cut (got 8)" in ecofed
+    codec = refusal(*MASKED, "methods=[splitfed]", "codec={up: {int: {bits: 8}}}")
+    assert f"codec.up.int: {CHANGED}, at cut " in codec
+    planned(*MASKED, "methods=[{ecofed: {init: random, bits: null}}, splitfed]")
+    assert not planned("model={name: 'traced_nets:UNet', cut: 2}").model.whole_numbers
+
+
 def interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
