@@ -19,7 +19,12 @@ from cutlayer.errors import UserError
 from cutlayer.sim.files.plain_text import argument_text, show_what_cannot_be_encoded, visible
 from cutlayer.sim.learning.executors import EXECUTORS, executor_entry
 from cutlayer.sim.loggers.logger import LOGGERS
-from cutlayer.sim.process.interrupts import INTERRUPTED, final_code, interrupts_handled
+from cutlayer.sim.process.interrupts import (
+    INTERRUPTED,
+    final_code,
+    ignore_at_exit,
+    interrupts_handled,
+)
 from cutlayer.version import __version__
 
 MAX_THREADS = 1024
@@ -745,6 +750,7 @@ def main() -> None:
         sys.exit(2)
     with interrupts_handled():
         code = _outcome()
+    ignore_at_exit()
     sys.exit(final_code(code))
 
 

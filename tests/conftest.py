@@ -52,7 +52,7 @@ OF_SPEED = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
 settings.register_profile(
     "fixed",
-    max_examples=100,
+    max_examples=80,
     derandomize=True,
     deadline=None,
     database=None,

@@ -5,6 +5,7 @@ bookkeeping of a finished round, holds them back; long-running work inside it ma
 While a run plays its rounds, the first Ctrl-C only requests a stop, so that these rounds can close.
 """
 
+import atexit
 import errno
 import os
 import signal
@@ -72,6 +73,12 @@ def interrupts_handled() -> Iterator[None]:
             sys.stdout = output
             if output is not None:
                 _flush(output)
+
+
+def ignore_at_exit() -> None:
+    """Let the process ignore Ctrl-C while it ends: libraries clean up, and would print a traceback."""
+    if _in_main_thread():
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
